@@ -1,0 +1,61 @@
+# `make demo` and `make test` are all that a new user types. Everything is installed into .venv from uv.lock.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+DENO := DENO_TLS_CA_STORE=system DENO_NO_UPDATE_CHECK=1 $(CURDIR)/$(BIN)/deno
+# Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
+ARGS ?=
+
+.PHONY: help setup demo test lint format up down worker bench-latency migration clean
+.DEFAULT_GOAL := help
+
+help: ## show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: .venv/.ready ## install everything into .venv
+
+.venv/.ready: uv.lock pyproject.toml scripts/bootstrap.py
+	@if [ -z "$(PYTHON)" ]; then echo "setup: Python 3.11 or newer is needed; on Debian and Ubuntu run: apt-get install python3 python3-venv" >&2; exit 1; fi
+	@$(PYTHON) scripts/bootstrap.py
+
+demo: .venv/.ready ## watch alerts become orders, through the crash of a worker
+	@$(BIN)/python -m scripts.demo $(ARGS)
+
+test: .venv/.ready ## run every test
+	@cd edge_webhook && $(DENO) task test
+	@$(BIN)/pytest $(ARGS)
+
+lint: .venv/.ready ## run every static check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 sql/schema
+	$(BIN)/squawk supabase/migrations/*.sql
+	cd edge_webhook && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt
+	cd scripts/local_stack/server && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt
+
+format: .venv/.ready ## format Python and TypeScript
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+	$(DENO) fmt --quiet edge_webhook scripts/local_stack/server
+
+up: .venv/.ready ## start the local stack, leave it running and show how to use it
+	@$(BIN)/python -m scripts.playground up $(ARGS)
+
+worker: .venv/.ready ## run a worker on the stack that `make up` started, until Ctrl-C
+	@$(BIN)/python -m scripts.playground worker $(ARGS)
+
+down: .venv/.ready ## stop what `make up` started; the data stays
+	@$(BIN)/python -m scripts.playground down $(ARGS)
+
+bench-latency: .venv/.ready ## measure how long an alert waits before its order is begun
+	@$(BIN)/python -m scripts.benchmarks.latency $(ARGS)
+
+migration: ## write sql/schema/ into the migration, while nothing is released
+	@cat sql/schema/*.sql > supabase/migrations/20261122000000_core.sql
+
+clean: ## stop the local stack and throw away its data and .venv
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m scripts.playground clean; fi
+	@rm -rf .venv .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Programs around the worker: the local stack, the demo, benchmarks."""

@@ -1,0 +1,7 @@
+"""What holds for every test."""
+
+from hypothesis import settings
+
+# A busy machine makes single examples slow, which says nothing about the code; each test has its time limit.
+settings.register_profile("sparky", deadline=None)
+settings.load_profile("sparky")

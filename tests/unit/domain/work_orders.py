@@ -1,0 +1,97 @@
+"""A work order as the database writes it, to be changed by each test."""
+
+import copy
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sparky.domain.orders import PositionSide, VenuePosition
+from sparky.domain.rules import InstrumentRules
+from sparky.domain.work_order import WorkOrder, parse_work_order
+
+SIGNAL_ID = "0b6c1d5e-8a54-4f0e-9a53-0d8c3a1f2b4c"
+NOW = datetime(2026, 3, 2, 14, 30, 5, tzinfo=UTC)
+RULES = InstrumentRules(
+    symbol="BTCUSDT",
+    quantity_step=Decimal("0.001"),
+    price_tick=Decimal("0.1"),
+    min_quantity=Decimal("0.002"),
+    min_notional=Decimal(5),
+)
+
+_WORK_ORDER: dict[str, Any] = {
+    "signal_id": SIGNAL_ID,
+    "user_id": "6a0c7f3e-52d4-4f5b-9f5b-5d1c64c1c1aa",
+    "fence": 3,
+    "attempt": 1,
+    "lane": "2f6f8a1e-7b43-4a52-8a2e-1f6f5f6f7a7b:BTCUSDT",
+    "now": "2026-03-02T14:30:05.000000+00:00",
+    "lease_until": "2026-03-02T14:30:20.000000+00:00",
+    "received_at": "2026-03-02T14:30:04.500000+00:00",
+    "alert_at": "2026-03-02T14:30:04+00:00",
+    "exchange": "paper",
+    "environment": "paper",
+    "symbol": "BTCUSDT",
+    "action": "buy",
+    "is_exit": False,
+    "alert": {"order_type": "market", "quantity": "1.5", "price": "27000.5"},
+    "settings": {
+        "max_signal_age_sec": 60,
+        "max_exit_age_sec": 0,
+        "on_opposite": "reverse",
+        "pyramiding": False,
+        "allow_short": True,
+    },
+    "account": {
+        "id": "2f6f8a1e-7b43-4a52-8a2e-1f6f5f6f7a7b",
+        "exchange": "paper",
+        "environment": "paper",
+        "key_version": 1,
+        "sealed": "sparky1.0123456789abcdef.AAAA",
+    },
+    "position": None,
+    "plan": None,
+    "orders": [],
+}
+
+EARLIER_ORDER: dict[str, Any] = {
+    "leg": 1,
+    "client_order_id": "spZZZZZZZZZZZZZZZZZZZZZZZZZZ",
+    "state": "unknown",
+    "side": "buy",
+    "order_type": "market",
+    "quantity": "1.5",
+    "reduce_only": False,
+    "reference_price": None,
+    "venue_order_id": None,
+    "submitted_at": "2026-03-02T14:30:04.900000+00:00",
+    "filled_quantity": "0",
+    "average_price": None,
+}
+
+
+def work_order_json(**changes: Any) -> dict[str, Any]:
+    """Return a valid work order; `alert` and `settings` replace single fields, all else is replaced."""
+    value = copy.deepcopy(_WORK_ORDER)
+    for name, change in changes.items():
+        if name == "settings":
+            value[name] |= change
+        elif name == "alert":
+            value[name] = {"order_type": "market", **change}
+        else:
+            value[name] = change
+    return value
+
+
+def work_order(**changes: Any) -> WorkOrder:
+    return parse_work_order(work_order_json(**changes))
+
+
+def position(side: PositionSide | str, quantity: str = "2") -> VenuePosition:
+    return VenuePosition(
+        symbol="BTCUSDT", side=PositionSide(side), quantity=Decimal(quantity), entry_price=Decimal(27000)
+    )
+
+
+def seconds_ago(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).isoformat()

@@ -1,0 +1,1 @@
+"""The rules of trading, without I/O, clock or logging. Imports nothing of ours."""

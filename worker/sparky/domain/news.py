@@ -1,0 +1,67 @@
+"""What became of an order, on its way into the database."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sparky.domain import fields
+from sparky.domain.orders import Fill, OrderState, VenueOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNews:
+    """The news of one leg. `elapsed_ms` is the time from the order's writing down to the venue's answer."""
+
+    leg: int
+    state: OrderState
+    venue_order_id: str | None = None
+    filled_quantity: Decimal | None = None
+    average_price: Decimal | None = None
+    reason_code: str | None = None
+    reason: str | None = None
+    elapsed_ms: int | None = None
+    fills: tuple[Fill, ...] = ()
+
+    @classmethod
+    def of(cls, leg: int, order: VenueOrder, elapsed_ms: int) -> "OrderNews":
+        """Return what a venue's order says of a leg."""
+        return cls(
+            leg=leg,
+            state=order.state,
+            venue_order_id=order.venue_order_id,
+            filled_quantity=order.filled_quantity,
+            average_price=order.average_price,
+            reason_code=order.reason_code,
+            reason=order.reason,
+            elapsed_ms=elapsed_ms,
+            fills=order.fills,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the news as JSON values, numbers of money and size as text."""
+        return {
+            "leg": self.leg,
+            "state": self.state.value,
+            "venue_order_id": self.venue_order_id,
+            "filled_quantity": _text(self.filled_quantity),
+            "average_price": _text(self.average_price),
+            "reason_code": self.reason_code,
+            "reason": self.reason,
+            "elapsed_ms": self.elapsed_ms,
+            "fills": [_fill_to_json(fill) for fill in self.fills],
+        }
+
+
+def _fill_to_json(fill: Fill) -> dict[str, Any]:
+    return {
+        "venue_fill_id": fill.venue_fill_id,
+        "price": _text(fill.price),
+        "quantity": _text(fill.quantity),
+        "fee": _text(fill.fee),
+        "fee_currency": fill.fee_currency,
+        "filled_at": fill.filled_at.isoformat(),
+    }
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else fields.decimal_text(value)

@@ -1,0 +1,70 @@
+"""Opened credentials, kept for a short time so that a burst of signals opens them once."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sparky.domain.identifiers import AccountId
+from sparky.keys.secret import Secret
+from sparky.runtime.seams import Clock
+
+Credentials = Mapping[str, Secret]
+
+_DEFAULT_SECONDS: Final = 60.0
+_DEFAULT_ENTRIES: Final = 1024
+
+
+class CredentialCache:
+    """Credentials by account and key version, for `seconds` after they were opened.
+
+    Another key version of an account pushes the held one out at once. The account opened longest ago
+    leaves when there are more than `entries`. Only one event loop may use it.
+    """
+
+    def __init__(
+        self, clock: Clock, *, seconds: float = _DEFAULT_SECONDS, entries: int = _DEFAULT_ENTRIES
+    ) -> None:
+        if seconds <= 0 or entries < 1:
+            raise ValueError("a credential cache needs a time above zero and at least one entry")
+        self._clock = clock
+        self._seconds = seconds
+        self._entries = entries
+        # In the order of opening, which is also the order of expiry.
+        self._held: OrderedDict[AccountId, tuple[int, float, Credentials]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __repr__(self) -> str:
+        return f"CredentialCache({len(self._held)} accounts)"
+
+    def get(self, account: AccountId, key_version: int, opener: Callable[[], Credentials]) -> Credentials:
+        """Return the credentials of an account, opened by `opener` if they are not held.
+
+        Raises:
+            SealError: whatever `opener` raises; nothing is kept then.
+        """
+        self.forget_expired()
+        held = self._held.get(account)
+        if held is not None and held[0] == key_version:
+            return held[2]
+        self._held.pop(account, None)
+        credentials = opener()
+        self._held[account] = (key_version, self._clock.monotonic() + self._seconds, credentials)
+        while len(self._held) > self._entries:
+            self._held.popitem(last=False)
+        return credentials
+
+    def forget(self, account: AccountId) -> None:
+        """Drop the credentials of an account: the venue has refused them, or they were deleted."""
+        self._held.pop(account, None)
+
+    def forget_all(self) -> None:
+        """Drop everything, on shutdown."""
+        self._held.clear()
+
+    def forget_expired(self) -> None:
+        """Drop what is past its time. Call it also when idle, or secrets outlive their time."""
+        now = self._clock.monotonic()
+        while self._held and next(iter(self._held.values()))[1] <= now:
+            self._held.popitem(last=False)
