@@ -90,10 +90,21 @@ class WorkerSettings(BaseSettings):
             raise ValueError("must be a key or token without spaces")
         return value
 
-    @field_validator("supabase_url", "paper_feed_url")
+    @field_validator("supabase_url")
     @classmethod
-    def _require_safe_url(cls, value: str | None) -> str | None:
-        return None if value is None else _check_url(value)
+    def _require_safe_url(cls, value: str) -> str:
+        if urlsplit(value).query:
+            raise ValueError("must hold no query")
+        return _check_url(value)
+
+    @field_validator("paper_feed_url")
+    @classmethod
+    def _require_feed_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if "{symbol}" not in value:
+            raise ValueError("must have {symbol} where the symbol goes")
+        return _check_url(value)
 
     @model_validator(mode="after")
     def _require_lease_beyond_venue(self) -> Self:
@@ -156,8 +167,8 @@ def _check_url(value: str) -> str:
         raise ValueError("is not a URL") from None
     if not host or parts.scheme not in {"https", "wss", "http", "ws"} or port == 0:
         raise ValueError("must be a URL such as https://example.supabase.co")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no user name, password, query or fragment")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("must hold no user name, password or fragment")
     if parts.scheme in {"http", "ws"} and host not in _LOOPBACK:
         raise ValueError("must use https (or wss): plain connections are for this machine only")
     return value.rstrip("/")
