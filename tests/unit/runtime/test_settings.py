@@ -90,6 +90,11 @@ def test_every_missing_setting_is_named_with_the_places_to_set_it() -> None:
     assert "the systemd credential sealing_key" in lines[3]
 
 
+def test_a_price_feed_may_have_a_query(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SPARKY_PAPER_FEED_URL", "https://feed.example/price?symbol={symbol}")
+    assert load_settings().paper_feed_url == "https://feed.example/price?symbol={symbol}"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -102,6 +107,8 @@ def test_every_missing_setting_is_named_with_the_places_to_set_it() -> None:
         ("SPARKY_SUPABASE_URL", "http://abc.supabase.co", "must use https"),
         ("SPARKY_SUPABASE_URL", "https://user:hunter22@abc.co", "must hold no user name"),
         ("SPARKY_SUPABASE_URL", "https://abc.co/?apikey=hunter22", "must hold no user name"),
+        ("SPARKY_PAPER_FEED_URL", "https://feed.example/price", "must have {symbol}"),
+        ("SPARKY_PAPER_FEED_URL", "https://u:hunter22@feed.example/{symbol}", "must hold no user name"),
         ("SPARKY_SUPABASE_URL", "https://[hunter22", "is not a URL"),
         ("SPARKY_SUPABASE_URL", "https://abc.co:hunter22", "is not a URL"),
         ("SPARKY_WORKER_TOKEN", "hunter22 hunter22", "worker_token is wrong: must be a key or token"),

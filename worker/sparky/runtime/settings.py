@@ -93,9 +93,7 @@ class WorkerSettings(BaseSettings):
     @field_validator("supabase_url")
     @classmethod
     def _require_safe_url(cls, value: str) -> str:
-        if urlsplit(value).query:
-            raise ValueError("must hold no query")
-        return _check_url(value)
+        return _check_url(value, query=False)
 
     @field_validator("paper_feed_url")
     @classmethod
@@ -104,7 +102,7 @@ class WorkerSettings(BaseSettings):
             return None
         if "{symbol}" not in value:
             raise ValueError("must have {symbol} where the symbol goes")
-        return _check_url(value)
+        return _check_url(value, query=True)
 
     @model_validator(mode="after")
     def _require_lease_beyond_venue(self) -> Self:
@@ -157,7 +155,7 @@ def _path_from(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(value) if value else None
 
 
-def _check_url(value: str) -> str:
+def _check_url(value: str, *, query: bool) -> str:
     # The reasons are raised without the value: a URL that is refused may hold a password.
     try:
         parts = urlsplit(value)
@@ -167,8 +165,8 @@ def _check_url(value: str) -> str:
         raise ValueError("is not a URL") from None
     if not host or parts.scheme not in {"https", "wss", "http", "ws"} or port == 0:
         raise ValueError("must be a URL such as https://example.supabase.co")
-    if parts.username or parts.password or parts.fragment:
-        raise ValueError("must hold no user name, password or fragment")
+    if parts.username or parts.password or parts.fragment or (parts.query and not query):
+        raise ValueError(f"must hold no user name, password{'' if query else ', query'} or fragment")
     if parts.scheme in {"http", "ws"} and host not in _LOOPBACK:
         raise ValueError("must use https (or wss): plain connections are for this machine only")
     return value.rstrip("/")
