@@ -1,0 +1,62 @@
+-- What a trader used, by hour and kind; and what was done, for ever.
+
+create table public.usage_logs (
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  hour timestamptz not null,
+  kind text not null check (kind in ('accepted', 'duplicate', 'rejected', 'rate_limited', 'refused')),
+  count bigint not null default 0,
+  primary key (user_id, hour, kind)
+);
+comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
+
+create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.usage_logs (user_id, hour, kind, count)
+  values (p_user_id, date_trunc('hour', p_at, 'UTC'), p_kind, 1)
+  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1
+$$;
+
+create table public.audit_log (
+  id bigint generated always as identity primary key,
+  -- No foreign key: what was done stays on record when a trader leaves.
+  user_id uuid,
+  at timestamptz not null default clock_timestamp(),
+  actor text not null,
+  action text not null,
+  subject uuid,
+  detail jsonb not null default '{}'
+);
+comment on table public.audit_log is 'Append-only for everyone. Never holds a secret.';
+create index audit_log_user_at on public.audit_log (user_id, at desc);
+create index audit_log_subject on public.audit_log (subject);
+
+create function private.refuse_change() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception '% is append-only: % is not possible', tg_table_name, lower(tg_op) using errcode = '42501';
+end
+$$;
+create trigger append_only before update or delete or truncate on public.audit_log
+for each statement execute function private.refuse_change();
+
+create function private.audit(p_user_id uuid, p_actor text, p_action text, p_subject uuid, p_detail jsonb) returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.audit_log (user_id, actor, action, subject, detail)
+  values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'))
+$$;
+
+alter table public.usage_logs enable row level security;
+alter table public.usage_logs force row level security;
+create policy own_usage_select on public.usage_logs for select to authenticated
+using ((select auth.uid()) = user_id);
+
+alter table public.audit_log enable row level security;
+alter table public.audit_log force row level security;
+create policy own_audit_select on public.audit_log for select to authenticated
+using ((select auth.uid()) = user_id);

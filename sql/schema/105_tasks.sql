@@ -1,0 +1,176 @@
+-- A small durable queue for work that is not an alert: key validation now, more kinds later.
+
+create table private.tasks (
+  id bigint generated always as identity primary key,
+  kind text not null check (kind in ('validate_key')),
+  user_id uuid references auth.users (id) on delete cascade,
+  account_id uuid references public.user_api_keys (id) on delete cascade,
+  payload jsonb not null default '{}',
+  state text not null default 'pending' check (state in ('pending', 'running', 'done', 'dead')),
+  run_at timestamptz not null default now(),
+  attempt integer not null default 0,
+  fence bigint not null default 0,
+  lease_until timestamptz,
+  last_error text,
+  created_at timestamptz not null default now(),
+  finished_at timestamptz,
+  check ((state = 'running') = (lease_until is not null))
+);
+create index tasks_due on private.tasks (run_at) where state = 'pending';
+create index tasks_lease on private.tasks (lease_until) where state = 'running';
+create index tasks_user on private.tasks (user_id);
+create index tasks_account on private.tasks (account_id);
+
+create function private.enqueue_task(p_kind text, p_user_id uuid, p_account_id uuid, p_payload jsonb) returns bigint
+language sql
+set search_path = ''
+as $$
+  insert into private.tasks (kind, user_id, account_id, payload)
+  values (p_kind, p_user_id, p_account_id, p_payload)
+  returning id
+$$;
+
+-- What every claim must say, of signals and of tasks.
+create function private.check_claim(p_worker text, p_limit integer, p_lease_seconds integer) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if coalesce(length(p_worker) not between 1 and 100, true) or coalesce(p_limit not between 1 and 500, true)
+    or coalesce(p_lease_seconds not between 1 and 600, true) then
+    raise exception 'a claim needs a worker''s name, a limit of 1 to 500 and a lease of 1 to 600 seconds'
+    using errcode = '22023';
+  end if;
+end
+$$;
+
+-- A task whose workers never lived to finish it is a dead letter too.
+create function private.bury_hopeless_tasks(p_now timestamptz) returns void
+language sql
+set search_path = ''
+as $$
+  update private.tasks set
+    state = 'dead', lease_until = null, finished_at = p_now, fence = fence + 1,
+    last_error = 'begun ten times and never finished'
+  where id in (
+    select id from private.tasks where state = 'running' and lease_until < p_now and attempt >= 10
+    for update skip locked
+  )
+$$;
+
+create function public.claim_tasks(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  moment timestamptz := clock_timestamp();
+  answer jsonb;
+begin
+  perform private.check_claim(p_worker, p_limit, p_lease_seconds);
+  perform private.bury_hopeless_tasks(moment);
+  -- Two lists, because one condition over both states could use neither partial index.
+  with due as materialized (
+    select t.id, t.run_at from private.tasks t
+    where t.state = 'pending' and t.run_at <= moment
+    order by t.run_at
+    limit p_limit
+    for update skip locked
+  ), abandoned as materialized (
+    select t.id, t.run_at from private.tasks t
+    where t.state = 'running' and t.lease_until < moment
+    order by t.lease_until
+    limit p_limit
+    for update skip locked
+  ), chosen as materialized (
+    select c.id from (select * from due union all select * from abandoned) c order by c.run_at, c.id limit p_limit
+  ), claimed as (
+    update private.tasks t set
+      state = 'running', attempt = t.attempt + 1, fence = t.fence + 1,
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from chosen where t.id = chosen.id
+    returning t.*
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'task_id', c.id, 'kind', c.kind, 'fence', c.fence, 'attempt', c.attempt, 'payload', c.payload,
+    'user_id', c.user_id, 'account', private.account_for_worker(c.account_id)
+  ) order by c.id), '[]') into answer
+  from claimed c;
+  return answer;
+end
+$$;
+comment on function public.claim_tasks is 'Up to p_limit due tasks, leased to the worker.';
+
+-- What a validation found out about an account, unless its keys were replaced meanwhile: those have a task of their own.
+create function private.record_validation(p_task private.tasks, p_result jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.user_api_keys set
+    status = p_result ->> 'account_status', status_reason = left(p_result ->> 'status_reason', 2000),
+    validated_at = clock_timestamp()
+  where id = p_task.account_id
+    and not exists (
+      select from private.tasks later
+      where later.account_id = p_task.account_id and later.kind = 'validate_key' and later.id > p_task.id
+    );
+  if found then
+    perform private.audit(p_task.user_id, 'worker', 'api_key.validated', p_task.account_id, jsonb_build_object(
+      'status', p_result ->> 'account_status', 'reason', left(p_result ->> 'status_reason', 2000)));
+  end if;
+end
+$$;
+
+-- One result: {"task_id","fence","ok","error","retry_in_seconds","account_status","status_reason"}.
+create function private.finish_task(p_result jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  task private.tasks;
+  succeeded boolean;
+  dead boolean;
+begin
+  succeeded := coalesce((p_result ->> 'ok')::boolean, false);
+  -- The account before the task: in this order the deletion of an account takes them too. With the account locked,
+  -- no task for newer keys can appear unseen.
+  perform from public.user_api_keys k
+  where k.id = (select t.account_id from private.tasks t where t.id = (p_result ->> 'task_id')::bigint)
+  for no key update;
+  select * into task from private.tasks
+  where id = (p_result ->> 'task_id')::bigint and fence = (p_result ->> 'fence')::bigint and state = 'running'
+  for update;
+  if not found then
+    return jsonb_build_object('task_id', p_result -> 'task_id', 'ok', false);
+  end if;
+  -- After ten attempts a person has to look.
+  dead := not succeeded and (task.attempt >= 10 or p_result ->> 'retry_in_seconds' is null);
+  update private.tasks set
+    state = case when succeeded then 'done' when dead then 'dead' else 'pending' end,
+    run_at = clock_timestamp() + make_interval(secs => coalesce((p_result ->> 'retry_in_seconds')::numeric, 0)::float8),
+    last_error = left(p_result ->> 'error', 2000),
+    lease_until = null,
+    finished_at = case when succeeded or dead then clock_timestamp() end
+  where id = task.id;
+  if task.kind = 'validate_key' and p_result ->> 'account_status' is not null then
+    perform private.record_validation(task, p_result);
+  end if;
+  return jsonb_build_object('task_id', p_result -> 'task_id', 'ok', true);
+exception
+  -- One result that does not fit must not undo the others of the same call.
+  when data_exception or integrity_constraint_violation or program_limit_exceeded then
+    return jsonb_build_object('task_id', p_result -> 'task_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.finish_tasks(p_results jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.finish_task(r) order by n), '[]')
+  from jsonb_array_elements(p_results) with ordinality as results (r, n)
+$$;
+comment on function public.finish_tasks is 'Records results of tasks whose lease is still held; the rest answer false.';

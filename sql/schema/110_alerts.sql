@@ -1,0 +1,411 @@
+-- The alert language, parsed in one place: text in, canonical fields or a reason out. Pure functions.
+
+create type private.parsed_alert as (
+  secret text,       -- as sent in the body, for finding the webhook; never stored
+  fields jsonb,      -- canonical names; decimals as text; null when the body was not understood
+  raw text,          -- the body without its secret
+  warnings text [],
+  reason_code text,  -- set when the alert cannot be accepted
+  reason text
+);
+
+-- What may stand around a name or a value.
+create function private.trim_blank(p_text text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return btrim(p_text, E' \t\r\n\f\v');
+end
+$$;
+
+-- key=value pairs, one a line or separated by semicolons. No row when the text is anything else.
+create function private.read_pairs(p_body text) returns table (name text, value jsonb)
+language sql
+immutable
+set search_path = ''
+as $$
+  with pairs as materialized (
+    select private.trim_blank(p) as pair from regexp_split_to_table(p_body, E'[;\r\n]+') p where private.trim_blank(p) <> ''
+  )
+  select
+    private.trim_blank(split_part(pair, '=', 1)),
+    to_jsonb(private.trim_blank(substr(pair, strpos(pair, '=') + 1)))
+  from pairs
+  where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
+$$;
+
+-- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values:
+-- jsonb would keep the last one and nobody would know.
+create function private.read_body(p_body text, out pairs jsonb, out twice text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  begin
+    pairs := p_body::jsonb;
+    if jsonb_typeof(pairs) = 'object' then
+      select min(k.key) into twice from (
+        select e.key from json_each(p_body::json) e group by e.key having count(distinct e.value::jsonb) > 1
+      ) k;
+    else
+      pairs := null;
+    end if;
+    return;
+  exception
+    -- Not JSON, or JSON that text, numeric or the stack cannot hold.
+    when data_exception or program_limit_exceeded then
+      pairs := null;
+  end;
+  select jsonb_object_agg(p.name, p.value) into pairs from private.read_pairs(p_body) p;
+  select min(n.name) into twice from (
+    select p.name from private.read_pairs(p_body) p group by p.name having count(distinct p.value) > 1
+  ) n;
+end
+$$;
+
+-- Numbers that are short to send and long to store (1e99999), and nesting that no alert needs.
+create function private.is_outsized(p_pairs jsonb) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when jsonb_path_exists(p_pairs, 'strict $.**{9}') then true
+    else jsonb_path_exists(p_pairs, 'strict $.** ? (@.type() == "number"
+      && (@ > 1e30 || @ < -1e30 || (@ != 0 && @ > -1e-30 && @ < 1e-30)))')
+  end;
+end
+$$;
+
+-- Names are compared without case, underscores, hyphens and blanks: a misspelt "StopLoss" must not become an unknown
+-- field and its entry go out without a stop.
+create function private.canonical_name(p_name text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  bare text := lower(regexp_replace(p_name, '[\s_-]', '', 'g'));
+begin
+  return case
+    when bare = 'secret' then 'secret'
+    when bare in ('id', 'signalid', 'alertid') then 'id'
+    when bare in ('exchange', 'venue', 'broker') then 'exchange'
+    when bare = 'environment' then 'environment'
+    when bare in ('symbol', 'ticker', 'underlying') then 'symbol'
+    when bare in ('action', 'side') then 'action'
+    when bare in ('ordertype', 'type') then 'order_type'
+    when bare in ('price', 'limitprice') then 'price'
+    when bare in ('quantity', 'qty', 'contracts', 'units', 'shares') then 'quantity'
+    when bare in ('positionsizeusd', 'amountusd') then 'position_size_usd'
+    when bare in ('positionsizepercent', 'sizepercent', 'size') then 'position_size_percent'
+    when bare in ('stoplosspercent', 'stoploss') then 'stop_loss_percent'
+    when bare in ('takeprofitpercent', 'takeprofit') then 'take_profit_percent'
+    when bare in ('trailingstoppips', 'trailingstop') then 'trailing_stop_pips'
+    when bare in ('closepercent', 'sellpercentage') then 'close_percent'
+    when bare in ('timestamp', 'time', 'timenow') then 'timestamp'
+    when bare in ('right', 'optiontype') then 'right'
+    else coalesce((
+      select k from unnest('{reduce_only,dry_run,market_position,market_position_size,stop_price,time_in_force,
+        risk_percent,risk_usd,leverage,stop_loss_price,take_profit_price,take_profits,trailing_stop_percent,
+        use_trailing_stop,strategy,strategy_id,strike,expiration,dte,option_symbol,exit_strategy,legs}'::text []) k
+      where replace(k, '_', '') = bare
+    ), p_name)
+  end;
+end
+$$;
+
+-- A plain decimal as canonical text, or null. NaN, infinities, exponents and separators are not plain.
+create function private.plain_decimal(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    -- Digits are spelt out, because \d also fits those of other scripts in some locales.
+    when p_value ~ '^[+-]?([0-9]{1,15}(\.[0-9]{0,12})?|\.[0-9]{1,12})$' then trim_scale(p_value::numeric)::text
+  end;
+end
+$$;
+
+create function private.parse_boolean(p_value text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when lower(btrim(p_value)) in ('true', 'yes', '1', 'on') then true
+    when lower(btrim(p_value)) in ('false', 'no', '0', 'off') then false
+  end;
+end
+$$;
+
+-- Unix seconds, unix milliseconds or ISO 8601 (without a zone: UTC). Null when it is none of them.
+create function private.parse_time(p_value text) returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  value text := btrim(p_value);
+begin
+  if value ~ '^[0-9]{9,10}(\.[0-9]{1,6})?$' then
+    return to_timestamp(value::numeric::float8);
+  elsif value ~ '^[0-9]{12,13}$' then
+    return to_timestamp((value::numeric / 1000)::float8);
+  elsif value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)? ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$'
+    then
+    return value::timestamptz;
+  end if;
+  return null;
+-- A day or an offset that does not exist.
+exception when data_exception then
+  return null;
+end
+$$;
+
+-- Strips "EXCHANGE:" and the suffixes of perpetuals, and writes pairs without their slash. Null if nothing fits.
+create function private.parse_symbol(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  bare text := regexp_replace(upper(btrim(p_value)), '^[A-Z0-9_]+:', '');
+begin
+  bare := replace(regexp_replace(bare, '(\.P|(?<=[A-Z0-9])[.-]?PERP)$', ''), '/', '');
+  return case when bare ~ '^[A-Z0-9][A-Z0-9._-]{0,39}$' then bare end;
+end
+$$;
+
+create function private.parse_action(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case lower(btrim(p_value))
+    when 'buy' then 'buy'
+    when 'long' then 'buy'
+    when 'sell' then 'sell'
+    when 'short' then 'sell'
+    when 'close' then 'close'
+    when 'exit' then 'close'
+    when 'flat' then 'close'
+    when 'close_long' then 'close_long'
+    when 'close_short' then 'close_short'
+  end;
+end
+$$;
+
+create function private.parse_environment(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case lower(btrim(p_value))
+    when 'production' then 'production'
+    when 'live' then 'production'
+    when 'sandbox' then 'sandbox'
+    when 'practice' then 'sandbox'
+    when 'testnet' then 'sandbox'
+    when 'paper' then 'paper'
+  end;
+end
+$$;
+
+-- One field's canonical value as jsonb, or null when it cannot be understood.
+create function private.parse_field(p_name text, p_value text) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_name in ('quantity', 'position_size_usd', 'price', 'close_percent')
+      then to_jsonb(case when private.plain_decimal(p_value)::numeric > 0
+        and (p_name <> 'close_percent' or private.plain_decimal(p_value)::numeric between 0.1 and 100)
+        then private.plain_decimal(p_value) end)
+    when p_name in ('reduce_only', 'dry_run') then to_jsonb(private.parse_boolean(p_value))
+    when p_name = 'timestamp' then to_jsonb(private.parse_time(p_value))
+    when p_name = 'symbol' then to_jsonb(private.parse_symbol(p_value))
+    when p_name = 'action' then to_jsonb(private.parse_action(p_value))
+    when p_name = 'environment' then to_jsonb(private.parse_environment(p_value))
+    when p_name = 'exchange' then to_jsonb(lower(btrim(p_value)))
+    when p_name = 'order_type' then to_jsonb(lower(btrim(p_value)))
+    when p_name = 'id' and length(p_value) <= 128 then to_jsonb(p_value)
+  end;
+end
+$$;
+
+create function private.is_executed_field(p_name text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_name in (
+    'id', 'exchange', 'environment', 'symbol', 'action', 'order_type', 'price', 'quantity', 'position_size_usd',
+    'close_percent', 'reduce_only', 'timestamp', 'dry_run');
+end
+$$;
+
+-- Fields of the alert language that change what is executed. An alert that carries one which is not executed yet is
+-- refused: an entry without the stop that its trader asked for is worse than no entry.
+create function private.is_pending_field(p_name text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_name in (
+    'market_position', 'market_position_size', 'stop_price', 'time_in_force', 'position_size_percent', 'risk_percent',
+    'risk_usd', 'leverage', 'stop_loss_percent', 'take_profit_percent', 'stop_loss_price', 'take_profit_price',
+    'take_profits', 'trailing_stop_percent', 'trailing_stop_pips', 'use_trailing_stop', 'strategy', 'strategy_id',
+    'right', 'strike', 'expiration', 'dte', 'option_symbol', 'exit_strategy', 'legs');
+end
+$$;
+
+-- What can only make a position smaller. It passes the plan limit and a lane under review.
+create function private.is_exit(p_fields jsonb) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(p_fields ->> 'action' like 'close%' or (p_fields ->> 'reduce_only')::boolean, false);
+end
+$$;
+
+create function private.check_alert(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  exit_action boolean := p_fields ->> 'action' like 'close%';
+begin
+  if p_fields -> 'symbol' is null or p_fields -> 'action' is null then
+    reason_code := 'missing_field';
+    reason := format('The alert has no "%s".', case when p_fields -> 'symbol' is null then 'symbol' else 'action' end);
+  elsif p_fields ->> 'order_type' not in ('market', 'limit', 'stop', 'stop_limit') then
+    reason_code := 'invalid_value';
+    reason := format('"order_type" is "%s"; known are market, limit, stop and stop_limit.',
+      left(p_fields ->> 'order_type', 60));
+  elsif p_fields ->> 'order_type' <> 'market' then
+    reason_code := 'not_supported';
+    reason := format('"order_type" is "%s"; only market orders are executed so far.', p_fields ->> 'order_type');
+  elsif p_fields -> 'quantity' is not null and p_fields -> 'position_size_usd' is not null then
+    reason_code := 'size_conflict';
+    reason := 'The alert has both "quantity" and "position_size_usd"; send one of them.';
+  elsif p_fields -> 'close_percent' is not null and not exit_action then
+    reason_code := 'unknown_field_combination';
+    reason := '"close_percent" belongs to a closing action; this alert''s action is "' || (p_fields ->> 'action') || '".';
+  end if;
+end
+$$;
+
+-- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
+create function private.read_fields(p_pairs jsonb, out fields jsonb, out warnings text [], out reason_code text, out reason text)
+language plpgsql
+stable
+set search_path = ''
+-- Canonical times do not depend on the session.
+set timezone = 'UTC'
+as $$
+declare
+  pair record;
+  value jsonb;
+  given_names jsonb := '[]';
+begin
+  fields := '{"order_type": "market"}';
+  warnings := '{}';
+  for pair in
+    select e.key, private.canonical_name(e.key) as name, e.value as given, private.trim_blank(e.value #>> '{}') as text
+    from jsonb_each(p_pairs) e
+    -- TradingView leaves a placeholder without a value empty.
+    where private.canonical_name(e.key) <> 'secret' and coalesce(private.trim_blank(e.value #>> '{}'), '') <> ''
+    order by e.key
+  loop
+    if private.is_executed_field(pair.name) then
+      value := case when jsonb_typeof(pair.given) not in ('object', 'array')
+        then private.parse_field(pair.name, pair.text) end;
+      if value is null or value = 'null' then
+        reason_code := coalesce(reason_code, 'invalid_value');
+        reason := coalesce(reason, format('"%s" is "%s", which is not understood.', left(pair.key, 60), left(pair.text, 60)));
+      elsif given_names ? pair.name and fields -> pair.name <> value then
+        reason_code := coalesce(reason_code, 'unknown_field_combination');
+        reason := coalesce(reason, format('The alert says "%s" twice with different values.', pair.name));
+      else
+        fields := fields || jsonb_build_object(pair.name, value);
+        given_names := given_names || to_jsonb(pair.name);
+      end if;
+    elsif private.is_pending_field(pair.name) then
+      reason_code := coalesce(reason_code, 'not_supported');
+      reason := coalesce(reason, format('"%s" is not executed yet; remove it from the alert.', left(pair.key, 60)));
+    else
+      warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
+    end if;
+  end loop;
+end
+$$;
+
+-- What cannot be read may hold a secret anywhere, so only its length is kept.
+create function private.unread_alert(p_body text, p_reason_code text, p_reason text) returns private.parsed_alert
+language sql
+immutable
+set search_path = ''
+as $$
+  select row(
+    null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text [], p_reason_code, p_reason
+  )::private.parsed_alert
+$$;
+
+create function private.parse_alert(p_body text) returns private.parsed_alert
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  body record;
+  result private.parsed_alert;
+begin
+  -- The edge function refuses what is longer than 16 KiB; decoding may lengthen it.
+  if octet_length(p_body) > 65536 then
+    return private.unread_alert(p_body, 'invalid_value', 'The alert is too long; 16 KiB is the limit.');
+  end if;
+  select b.pairs, b.twice into body from private.read_body(p_body) b;
+  if body.pairs is null then
+    return private.unread_alert(
+      p_body, 'invalid_json', 'The alert is neither a JSON object nor key=value pairs.');
+  end if;
+  if private.is_outsized(body.pairs) then
+    result := private.unread_alert(
+      p_body, 'invalid_value', 'The alert has a number beyond 30 digits or is nested too deep.');
+  else
+    select coalesce(jsonb_object_agg(e.key, e.value), '{}')::text into result.raw
+    from jsonb_each(body.pairs) e where private.canonical_name(e.key) <> 'secret';
+    select f.fields, f.warnings, f.reason_code, f.reason
+    into result.fields, result.warnings, result.reason_code, result.reason
+    from private.read_fields(body.pairs) f;
+  end if;
+  select e.value #>> '{}' into result.secret
+  from jsonb_each(body.pairs) e
+  where private.canonical_name(e.key) = 'secret' and jsonb_typeof(e.value) = 'string' order by e.key limit 1;
+  if body.twice is not null and result.fields is not null then
+    result.reason_code := 'unknown_field_combination';
+    result.reason := format('The alert says "%s" twice with different values.', left(body.twice, 60));
+  elsif result.reason_code is null then
+    select c.reason_code, c.reason into result.reason_code, result.reason from private.check_alert(result.fields) c;
+  end if;
+  return result;
+end
+$$;

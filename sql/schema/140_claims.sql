@@ -1,0 +1,153 @@
+-- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
+
+create function private.order_for_worker(o public.orders) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
+    'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
+    'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
+    'average_price', o.average_price::text)
+$$;
+
+create function private.work_order(s public.signals) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'signal_id', s.id, 'user_id', s.user_id, 'fence', s.fence, 'attempt', s.attempt, 'lane', s.lane,
+    'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
+    'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
+    'is_exit', s.is_exit,
+    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text [],
+    'settings', jsonb_build_object(
+      'max_signal_age_sec', 60, 'max_exit_age_sec', 0, 'on_opposite', 'reverse', 'pyramiding', false,
+      'allow_short', true),
+    'account', private.account_for_worker(s.account_id),
+    'position', (
+      select jsonb_build_object(
+        'side', case p.side when 'BUY' then 'long' else 'short' end,
+        'quantity', trim_scale(p.quantity)::text, 'entry_price', trim_scale(p.entry_price)::text)
+      from public.positions p
+      where p.user_id = s.user_id and p.account_id = s.account_id and p.symbol = s.symbol),
+    'plan', s.plan,
+    'orders', (
+      select coalesce(jsonb_agg(private.order_for_worker(o) order by o.leg), '[]')
+      from public.orders o where o.user_id = s.user_id and o.signal_id = s.id)
+  )
+$$;
+
+-- A signal that was claimed so often and never finished takes its workers down with it: a person has to look.
+create function private.retire_hopeless() returns void
+language sql
+set search_path = ''
+as $$
+  with hopeless as (
+    update public.signals set
+      status = 'review', reason_code = 'internal_error', lease_until = null, finished_at = clock_timestamp(),
+      fence = fence + 1,
+      reason = 'Execution was begun 20 times and never came to an end; an operator has to look at it.'
+    where id in (
+      select id from public.signals
+      where status = 'executing' and lease_until < clock_timestamp() and attempt >= 20
+      for update skip locked
+    )
+    returning id, user_id
+  )
+  select private.audit(h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}') from hopeless h
+$$;
+
+create function private.claim(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claimed public.signals [];
+begin
+  perform private.check_claim(p_worker, p_limit, p_lease_seconds);
+  perform private.retire_hopeless();
+  -- Materialised: inlined, the LIMIT could be evaluated anew for each row that the update locks.
+  with abandoned as materialized (
+    select s.id, s.seq from public.signals s
+    where s.status = 'executing' and s.lease_until < clock_timestamp()
+    order by s.lease_until
+    limit p_limit
+    for update skip locked
+  ), waiting as materialized (
+    select s.id, s.seq from public.signals s
+    where s.status = 'pending'
+      and not exists (select from public.signals e where e.lane = s.lane and e.status = 'executing')
+      -- A lane under review lets exits pass and holds entries back.
+      and (s.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+      and not exists (
+        select from public.signals o
+        where o.lane = s.lane and o.status = 'pending' and o.seq < s.seq
+          and (o.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+      )
+    order by s.seq
+    limit p_limit
+    for update skip locked
+  ), chosen as materialized (
+    select c.id from (select * from abandoned union all select * from waiting) c order by c.seq limit p_limit
+  ), taken as (
+    update public.signals s set
+      status = 'executing', claimed_by = p_worker, claimed_at = clock_timestamp(),
+      attempt = s.attempt + 1, fence = s.fence + 1,
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from chosen where s.id = chosen.id
+    returning s.*
+  )
+  select array_agg(t order by t.seq) into claimed from (select * from taken) t;
+  return coalesce((select jsonb_agg(private.work_order(c)) from unnest(claimed) c), '[]');
+end
+$$;
+
+create function public.claim_signals(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select private.claim(p_worker, p_limit, p_lease_seconds)
+$$;
+comment on function public.claim_signals is 'Up to p_limit work orders: the oldest pending signal of each free lane, and signals whose lease ran out.';
+
+-- One claim: {"signal_id","fence"}.
+create function public.extend_leases(p_claims jsonb, p_lease_seconds integer) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select private.check_claim('-', 1, p_lease_seconds);
+  with extended as (
+    update public.signals s set lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
+    where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
+    returning s.id, s.lease_until
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('signal_id', e.id, 'lease_until', e.lease_until)), '[]') from extended e
+$$;
+comment on function public.extend_leases is 'Keeps claims that are still the caller''s. A claim that is missing from the answer is lost.';
+
+create function public.release_signals(p_claims jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  with released as (
+    update public.signals s set
+      -- What was begun stays in its lane for the next worker to look up; the rest is as if never claimed.
+      status = case when begun.yes then 'executing' else 'pending' end,
+      lease_until = case when begun.yes then clock_timestamp() end,
+      claimed_by = case when begun.yes then s.claimed_by end,
+      fence = s.fence + 1
+    from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
+    cross join lateral (select exists (select from public.orders o where o.signal_id = c.signal_id) as yes) begun
+    where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
+    returning s.id
+  )
+  select coalesce(jsonb_agg(r.id), '[]') from released r
+$$;
+comment on function public.release_signals is 'Gives claims back, so that another worker takes them at once.';

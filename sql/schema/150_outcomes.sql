@@ -1,0 +1,162 @@
+-- What a claim does and what came of it. Every write carries the fence; a late worker changes nothing.
+
+-- The signal of a claim, locked, when the claim still holds. Trader and account are locked before it: that is the
+-- order in which their deletion takes them, and orders and fills refer to both.
+create function private.held_signal(p_claim jsonb) returns public.signals
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claimed uuid := (p_claim ->> 'signal_id')::uuid;
+  held public.signals;
+begin
+  perform private.keep_trader((select s.user_id from public.signals s where s.id = claimed));
+  perform from public.user_api_keys k
+  where k.id = (select s.account_id from public.signals s where s.id = claimed) for key share;
+  select * into held from public.signals s
+  where s.id = claimed and s.fence = (p_claim ->> 'fence')::bigint and s.status = 'executing'
+  for update;
+  return held;
+end
+$$;
+
+-- One order's news: {"leg","state","venue_order_id","filled_quantity","average_price","reason_code","reason",
+-- "elapsed_ms","fills":[…]}. A terminal order takes no more news but fills, and those only once.
+create function private.record_order(p_signal public.signals, p_news jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  target public.orders;
+begin
+  update public.orders set
+    state = p_news ->> 'state',
+    venue_order_id = coalesce(p_news ->> 'venue_order_id', venue_order_id),
+    filled_quantity = coalesce((p_news ->> 'filled_quantity')::numeric, filled_quantity),
+    average_price = coalesce((p_news ->> 'average_price')::numeric, average_price),
+    reason_code = p_news ->> 'reason_code',
+    reason = left(p_news ->> 'reason', 2000),
+    -- The worker sends how long it took, so that its clock does not matter.
+    acknowledged_at = case
+      -- No answer is no acknowledgement.
+      when p_news ->> 'state' in ('submitting', 'unknown', 'absent') then acknowledged_at
+      else coalesce(
+        acknowledged_at, submitted_at + make_interval(secs => (p_news ->> 'elapsed_ms')::numeric::float8 / 1000))
+    end
+  where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint
+    and state not in ('filled', 'cancelled', 'expired', 'refused');
+  select * into strict target from public.orders
+  where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint;
+  perform private.apply_fill(target, f)
+  from jsonb_array_elements(coalesce(p_news -> 'fills', '[]')) with ordinality as fills (f, n)
+  order by n;
+end
+$$;
+
+-- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"order":{the leg to send now}}.
+create function private.begin_order(p_claim jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.signals;
+  wanted jsonb := p_claim -> 'order';
+  begun timestamptz;
+begin
+  held := private.held_signal(p_claim);
+  if held.id is null then
+    return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
+  end if;
+  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
+  insert into public.orders as o (
+    user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, quantity,
+    reduce_only, reference_price, submitted_at
+  ) values (
+    held.user_id, held.account_id, held.id, (wanted ->> 'leg')::smallint, wanted ->> 'client_order_id', held.exchange,
+    held.environment, held.symbol, wanted ->> 'side', wanted ->> 'order_type', (wanted ->> 'quantity')::numeric,
+    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, clock_timestamp()
+  )
+  on conflict (signal_id, leg) do update set
+    state = 'submitting', submitted_at = excluded.submitted_at, submissions = o.submissions + 1,
+    reason_code = null, reason = null, acknowledged_at = null
+  -- Only an order that a look-up did not find may be sent again, and only the very same order.
+  where o.state = 'absent' and o.client_order_id = excluded.client_order_id
+    and o.quantity = excluded.quantity and o.side = excluded.side and o.order_type = excluded.order_type
+    and o.reduce_only = excluded.reduce_only
+  returning o.submitted_at into begun;
+  if begun is null then
+    return jsonb_build_object('signal_id', held.id, 'ok', false);
+  end if;
+  update public.signals set
+    plan = coalesce(plan, nullif(p_claim -> 'plan', 'null')), submitted_at = coalesce(submitted_at, begun)
+  where id = held.id;
+  return jsonb_build_object(
+    'signal_id', held.id, 'ok', true, 'submitted_at', begun,
+    'lease_left_ms', floor(extract(epoch from held.lease_until - clock_timestamp()) * 1000));
+exception
+  -- One claim that does not fit must not undo those of other traders in the same call. The worker sees and reports it.
+  when data_exception or integrity_constraint_violation or program_limit_exceeded or no_data_found then
+    return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.begin_orders(p_claims jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
+  from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
+$$;
+comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
+
+-- One result: {"signal_id","fence","status","reason_code","reason","news":[…]}. Status null keeps the claim.
+create function private.finish_signal(p_result jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.signals;
+begin
+  held := private.held_signal(p_result);
+  if held.id is null then
+    return jsonb_build_object('signal_id', p_result -> 'signal_id', 'ok', false);
+  end if;
+  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n;
+  if p_result ->> 'status' is null then
+    return jsonb_build_object('signal_id', held.id, 'ok', true);
+  end if;
+  update public.signals s set
+    status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
+    lease_until = null, finished_at = clock_timestamp(),
+    acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
+  where s.id = held.id;
+  perform private.audit(held.user_id, 'worker/' || held.claimed_by, 'signal.finished', held.id, jsonb_build_object(
+    'status', p_result ->> 'status', 'reason_code', p_result ->> 'reason_code', 'attempt', held.attempt,
+    'fence', held.fence));
+  return jsonb_build_object('signal_id', held.id, 'ok', true);
+exception
+  -- One result that does not fit must not undo those of other traders in the same call. The worker sees and reports it.
+  when data_exception or integrity_constraint_violation or program_limit_exceeded or no_data_found then
+    return jsonb_build_object('signal_id', p_result -> 'signal_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.finish_signals(
+  p_results jsonb, p_worker text default null, p_limit integer default 0, p_lease_seconds integer default 15
+) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  finished jsonb;
+begin
+  select coalesce(jsonb_agg(private.finish_signal(r) order by n), '[]') into finished
+  from jsonb_array_elements(p_results) with ordinality as results (r, n);
+  return jsonb_build_object(
+    'finished', finished,
+    'claims', case when p_limit > 0 then private.claim(p_worker, p_limit, p_lease_seconds) else '[]' end);
+end
+$$;
+comment on function public.finish_signals is 'Records outcomes, fills, positions, trades and audit rows where the claim still holds, and can return the next claims.';

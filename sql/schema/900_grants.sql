@@ -1,0 +1,49 @@
+-- Who may do what. Nothing is granted anywhere else.
+
+revoke all on all tables in schema public from anon, authenticated;
+revoke all on all functions in schema public from public, anon, authenticated;
+
+-- Traders read what is theirs; row-level security decides which rows those are.
+grant select on
+public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.audit_log, public.signals,
+public.orders, public.fills, public.positions, public.trades
+to authenticated;
+grant update (full_name, avatar_url) on public.user_profiles to authenticated;
+-- Not secret_id: the name of a secret is nobody's business.
+grant select (
+  id, user_id, exchange, environment, label, hint, key_version, status, status_reason, validated_at, created_at,
+  updated_at
+) on public.user_api_keys to authenticated;
+grant select (
+  id, user_id, name, active, require_signature, allowed_sources, hint, created_at, updated_at
+) on public.user_webhook_configs to authenticated;
+grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
+grant delete on public.user_webhook_configs to authenticated;
+
+grant execute on function
+public.save_api_key(text, text, text, text, text), public.delete_api_key(uuid), public.create_webhook(text)
+to authenticated;
+
+-- The service key administers; it changes no history.
+grant select, insert, update, delete on
+public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
+public.user_webhook_configs, public.signals, public.orders, public.fills, public.positions, public.trades
+to service_role;
+grant select on public.audit_log to service_role;
+
+grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky_edge, service_role;
+
+grant execute on function
+public.claim_signals(text, integer, integer),
+public.begin_orders(jsonb),
+public.finish_signals(jsonb, text, integer, integer),
+public.extend_leases(jsonb, integer),
+public.release_signals(jsonb),
+public.worker_heartbeat(text, text, jsonb, text),
+public.claim_tasks(text, integer, integer),
+public.finish_tasks(jsonb),
+public.paper_open(uuid, text, numeric, text),
+public.paper_submit(uuid, text, jsonb, jsonb),
+public.paper_find_order(uuid, text, text),
+public.paper_list_positions(uuid, text)
+to sparky_worker, service_role;
