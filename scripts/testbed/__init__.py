@@ -1,0 +1,1 @@
+"""What demo, benchmarks and integration tests share: a Supabase, traders with webhooks, worker processes."""

@@ -1,0 +1,242 @@
+"""The worker functions of the database, typed. One method each, one round trip each."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sparky.database.rpc import RpcClient
+from sparky.domain import fields
+from sparky.domain.errors import DatabaseContractError, WorkOrderError
+from sparky.domain.identifiers import SignalId, UserId, WorkerId
+from sparky.domain.news import OrderNews
+from sparky.domain.plan import Leg, Plan, plan_to_json
+from sparky.domain.work_order import Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """A leg to be written down before it is sent, with what became of the legs before it."""
+
+    claim: Claim
+    plan: Plan
+    leg: Leg
+    news: tuple[OrderNews, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Whether the leg may be sent, and how many seconds of the lease were left when it was written.
+
+    Not ok without an error: the claim is no longer ours, or the leg stands written down already.
+    """
+
+    ok: bool
+    lease_left: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a signal ended."""
+
+    claim: Claim
+    status: str
+    reason_code: str | None = None
+    reason: str | None = None
+    news: tuple[OrderNews, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Whether a result was recorded. Not ok without an error: the claim was no longer ours."""
+
+    ok: bool
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A unit of work from the task queue; `account` is as in a work order."""
+
+    task_id: int
+    kind: str
+    fence: int
+    attempt: int
+    user_id: UserId | None
+    account: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """How a task ended. Not ok without `retry_in_seconds` ends it for good."""
+
+    task_id: int
+    fence: int
+    ok: bool
+    error: str | None = None
+    retry_in_seconds: int | None = None
+    account_status: str | None = None
+    status_reason: str | None = None
+
+
+class WorkerDatabase:
+    """Everything a worker asks of the database. Work orders come unparsed: one bad one spoils no batch.
+
+    Every method raises DatabaseUnavailable and DatabaseContractError (see `RpcClient.call`).
+    """
+
+    def __init__(self, rpc: RpcClient, worker: WorkerId, lease_seconds: int) -> None:
+        self._rpc = rpc
+        self._worker = worker
+        self._lease_seconds = lease_seconds
+
+    async def claim(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Take up to `limit` work orders."""
+        answer = await self._rpc.call(
+            "claim_signals",
+            {"p_worker": self._worker, "p_limit": limit, "p_lease_seconds": self._lease_seconds},
+        )
+        return _mappings(answer)
+
+    async def begin(self, beginnings: Sequence[Beginning]) -> Sequence[Begun]:
+        """Write legs down in state submitting; the answers are in the order of the question."""
+        answer = await self._rpc.call("begin_orders", {"p_claims": [_beginning(item) for item in beginnings]})
+        return [_begun(item) for item in _same_length(_mappings(answer), beginnings)]
+
+    async def finish(
+        self, results: Sequence[Result], claim_limit: int
+    ) -> tuple[Sequence[Finished], Sequence[Mapping[str, Any]]]:
+        """Record results, in their order, and take up to `claim_limit` further work orders."""
+        answer = await self._rpc.call(
+            "finish_signals",
+            {
+                "p_results": [_result(item) for item in results],
+                "p_worker": self._worker,
+                "p_limit": claim_limit,
+                "p_lease_seconds": self._lease_seconds,
+            },
+        )
+        if not isinstance(answer, dict):
+            raise DatabaseContractError("finish_signals answered something else than an object")
+        finished = _same_length(_mappings(answer.get("finished")), results)
+        return (
+            [Finished(item.get("ok") is True, item.get("error")) for item in finished],
+            _mappings(answer.get("claims")),
+        )
+
+    async def extend(self, claims: Iterable[Claim]) -> Set[SignalId]:
+        """Renew leases and return whose they were; a claim that is missing is lost."""
+        answer = await self._rpc.call(
+            "extend_leases", {"p_claims": _claims(claims), "p_lease_seconds": self._lease_seconds}
+        )
+        return {SignalId(str(item.get("signal_id"))) for item in _mappings(answer)}
+
+    async def release(self, claims: Iterable[Claim]) -> None:
+        """Give claims back, for another worker to take at once."""
+        await self._rpc.call("release_signals", {"p_claims": _claims(claims)})
+
+    async def heartbeat(self, version: str, counters: Mapping[str, int], ping: str | None) -> None:
+        """Tell that the worker is alive; `ping` comes back over the wake-up channel."""
+        await self._rpc.call(
+            "worker_heartbeat",
+            {"p_worker": self._worker, "p_version": version, "p_counters": counters, "p_ping": ping},
+        )
+
+    async def claim_tasks(self, limit: int, lease_seconds: int) -> Sequence[Task]:
+        """Take up to `limit` due tasks."""
+        answer = await self._rpc.call(
+            "claim_tasks", {"p_worker": self._worker, "p_limit": limit, "p_lease_seconds": lease_seconds}
+        )
+        return [_task(item) for item in _mappings(answer)]
+
+    async def finish_tasks(self, results: Sequence[TaskResult]) -> None:
+        """Record how tasks ended, where their lease is still held."""
+        await self._rpc.call(
+            "finish_tasks",
+            {
+                "p_results": [
+                    {
+                        "task_id": item.task_id,
+                        "fence": item.fence,
+                        "ok": item.ok,
+                        "error": item.error,
+                        "retry_in_seconds": item.retry_in_seconds,
+                        "account_status": item.account_status,
+                        "status_reason": item.status_reason,
+                    }
+                    for item in results
+                ]
+            },
+        )
+
+
+def _claims(claims: Iterable[Claim]) -> list[dict[str, Any]]:
+    return [{"signal_id": claim.signal_id, "fence": claim.fence} for claim in claims]
+
+
+def _beginning(item: Beginning) -> dict[str, Any]:
+    leg = item.leg
+    return {
+        "signal_id": item.claim.signal_id,
+        "fence": item.claim.fence,
+        "plan": plan_to_json(item.plan),
+        "news": [news.to_json() for news in item.news],
+        "order": {
+            "leg": leg.number,
+            "client_order_id": leg.client_order_id,
+            "side": leg.side,
+            "order_type": leg.order_type,
+            "quantity": leg.quantity,
+            "reduce_only": leg.reduce_only,
+            "reference_price": leg.reference_price,
+        },
+    }
+
+
+def _begun(item: Mapping[str, Any]) -> Begun:
+    left = item.get("lease_left_ms")
+    # A number with a fraction comes as Decimal, one without as int.
+    seconds = float(left) / 1000 if isinstance(left, int | Decimal) else 0.0
+    return Begun(item.get("ok") is True, seconds, item.get("error"))
+
+
+def _result(item: Result) -> dict[str, Any]:
+    return {
+        "signal_id": item.claim.signal_id,
+        "fence": item.claim.fence,
+        "status": item.status,
+        "reason_code": item.reason_code,
+        "reason": item.reason,
+        "news": [news.to_json() for news in item.news],
+    }
+
+
+def _task(source: Mapping[str, Any]) -> Task:
+    user_id = source.get("user_id")
+    try:
+        return Task(
+            task_id=fields.integer(source, "task_id", "task"),
+            kind=fields.text(source, "kind", "task"),
+            fence=fields.integer(source, "fence", "task"),
+            attempt=fields.integer(source, "attempt", "task"),
+            user_id=None if user_id is None else UserId(str(user_id)),
+            account=source.get("account"),
+        )
+    except WorkOrderError as error:
+        raise DatabaseContractError(f"claim_tasks: {error.reason}") from error
+
+
+def _mappings(answer: Any) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+        raise DatabaseContractError("a worker function answered something else than a list of objects")
+    return answer
+
+
+def _same_length(
+    answer: Sequence[Mapping[str, Any]], question: Sequence[object]
+) -> Sequence[Mapping[str, Any]]:
+    if len(answer) != len(question):
+        raise DatabaseContractError(f"{len(question)} items were sent and {len(answer)} came back")
+    return answer
+

@@ -1,0 +1,1 @@
+"""The imperative shell: takes signals, executes them, recovers what was interrupted."""

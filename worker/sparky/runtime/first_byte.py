@@ -1,0 +1,22 @@
+"""The last moment at which a request can still be held back, in httpx's terms."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+_HEADERS_GO_OUT: Final = ".send_request_headers.started"
+
+
+def before_first_byte(act: Callable[[], None]) -> dict[str, Any]:
+    """Return httpx request extensions that call `act` right before the first byte is written.
+
+    By then a connection is there, so no wait for a pool, a name or a handshake lies between the call and
+    the socket. What `act` raises ends the request, of which nothing was sent. httpcore announces the
+    moment through its `trace` extension as `http11.send_request_headers.started` (http2 likewise).
+    """
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        del info
+        if event.endswith(_HEADERS_GO_OUT):
+            act()
+
+    return {"trace": trace}

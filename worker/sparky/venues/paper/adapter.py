@@ -1,0 +1,97 @@
+"""The paper venue behind the port."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.identifiers import AccountId, ClientOrderId
+from sparky.domain.orders import (
+    Balance,
+    NotSent,
+    OrderRequest,
+    Outcome,
+    Refused,
+    VenueOrder,
+    VenuePosition,
+)
+from sparky.domain.rules import InstrumentRules
+from sparky.runtime.seams import Sleeper
+from sparky.venues.base import AccountAccess
+from sparky.venues.paper.client import PaperClient
+from sparky.venues.paper.credentials import PaperTerms, read_terms
+from sparky.venues.paper.feed import PriceFeed
+from sparky.venues.paper.parse import read_balance, read_order, read_position
+from sparky.venues.paper.rules import paper_rules
+
+_MS_PER_SECOND: Final = Decimal(1000)
+_REMEMBERED: Final = 10_000
+
+
+class PaperAdapter:
+    """Orders fill whole at the feed's price, else the alert's, after slippage, a fee and a latency."""
+
+    name: Final = "paper"
+
+    def __init__(
+        self, client: PaperClient, sleeper: Sleeper, *, feed: PriceFeed | None, request_seconds: float
+    ) -> None:
+        self._client = client
+        self._sleeper = sleeper
+        self._feed = feed
+        self._opened: set[tuple[AccountId, str]] = set()
+        # A request that its sender has given up may still be executed until its own time-out has passed.
+        self.visibility_seconds: Final = request_seconds
+
+    async def validate(self, access: AccountAccess) -> Balance:
+        """Open the paper account of these keys, or find it."""
+        return read_balance(await self._client.open(access.account_id, read_terms(access.credentials)))
+
+    async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:  # noqa: ARG002 - the port's shape
+        """Return the same rules for every symbol."""
+        return paper_rules(symbol)
+
+    async def submit(self, access: AccountAccess, order: OrderRequest) -> Outcome:
+        """Send an order; half of the latency passes before the book has it and half after."""
+        try:
+            terms = read_terms(access.credentials)
+            await self._open_once(access.account_id, terms)
+            priced = await self._priced(order)
+        except CredentialsInvalid as error:
+            return Refused(error.reason_code, error.reason)
+        except VenueUnavailable as error:
+            return NotSent(str(error))
+        await self._wait(terms)
+        outcome = await self._client.submit(access.account_id, terms, priced)
+        await self._wait(terms)
+        return outcome
+
+    async def find_order(
+        self,
+        access: AccountAccess,
+        symbol: str,  # noqa: ARG002 - the port's shape
+        client_order_id: ClientOrderId,
+    ) -> VenueOrder | None:
+        """Look an order up by its client id."""
+        terms = read_terms(access.credentials)
+        return read_order(await self._client.find_order(access.account_id, terms, client_order_id))
+
+    async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
+        """Return what is open in a symbol."""
+        terms = read_terms(access.credentials)
+        return read_position(await self._client.positions(access.account_id, terms), symbol)
+
+    async def _open_once(self, account: AccountId, terms: PaperTerms) -> None:
+        # An alert may come before the task that validates its account has run.
+        if (account, terms.key_hash) not in self._opened:
+            await self._client.open(account, terms)
+            if len(self._opened) >= _REMEMBERED:
+                self._opened.clear()
+            self._opened.add((account, terms.key_hash))
+
+    async def _priced(self, order: OrderRequest) -> OrderRequest:
+        price = None if self._feed is None else await self._feed.price(order.symbol)
+        return order if price is None else replace(order, reference_price=price)
+
+    async def _wait(self, terms: PaperTerms) -> None:
+        await self._sleeper.sleep(float(terms.latency_ms / 2 / _MS_PER_SECOND))

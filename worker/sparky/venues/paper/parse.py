@@ -1,0 +1,137 @@
+"""The paper book's answers in our types."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sparky.domain import fields
+from sparky.domain.errors import VenueUnavailable, WorkOrderError
+from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.orders import (
+    Accepted,
+    Balance,
+    Fill,
+    OrderState,
+    Outcome,
+    PositionSide,
+    Refused,
+    Unknown,
+    VenueOrder,
+    VenuePosition,
+)
+from sparky.domain.reasons import Reason
+
+CURRENCY: Final = "USD"
+_PLACE: Final = "paper"
+_DUPLICATE: Final = "duplicate_client_order_id"
+_REASONS: Final[Mapping[str, Reason]] = {
+    "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
+    "no_price": Reason.NO_PRICE,
+    "nothing_to_reduce": Reason.NO_POSITION,
+    "unknown_key": Reason.CREDENTIALS_INVALID,
+}
+_ADVICE: Final[Mapping[str, str]] = {
+    "no_price": 'Send "price" in the alert, or have the operator configure a price feed.',
+    "unknown_key": "Save the keys of the paper account again.",
+    "insufficient_funds": "Send a smaller size, or close something first.",
+    "nothing_to_reduce": "The position was closed meanwhile.",
+}
+
+
+def read_submission(answer: Any) -> Outcome:
+    """Classify the answer to a submitted order."""
+    try:
+        source = fields.mapping(answer, _PLACE)
+        refusal = source.get("refused")
+        if refusal is not None:
+            return _read_refusal(fields.mapping(refusal, _PLACE))
+        return Accepted(_read_order(fields.mapping(source.get("order"), _PLACE)))
+    except WorkOrderError as error:
+        return Unknown(f"the paper venue's answer was not understood: {error.field}")
+
+
+def _read_refusal(source: Mapping[str, Any]) -> Outcome:
+    code = fields.text(source, "code", _PLACE)
+    words = fields.text(source, "message", _PLACE)
+    if code == _DUPLICATE:
+        # The venue has an order of this id: ours, from a request whose answer was lost.
+        return Unknown("the paper venue already has an order with this client id")
+    reason = f"The paper venue refused the order: {words} ({code}). {_ADVICE.get(code, '')}".rstrip()
+    return Refused(_REASONS.get(code, Reason.VENUE_REFUSED), reason, code)
+
+
+def read_order(answer: Any) -> VenueOrder | None:
+    """Read the answer to a look-up.
+
+    Raises:
+        VenueUnavailable: the answer is not of the book's language; it must not be taken for "absent".
+    """
+    if answer is None:
+        return None
+    try:
+        return _read_order(fields.mapping(answer, _PLACE))
+    except WorkOrderError as error:
+        raise VenueUnavailable(f"the paper venue's order was not understood: {error.field}") from error
+
+
+def _read_order(source: Mapping[str, Any]) -> VenueOrder:
+    quantity = fields.positive(source, "quantity", _PLACE)
+    price = fields.positive(source, "price", _PLACE)
+    order_id = fields.text(source, "order_id", _PLACE)
+    return VenueOrder(
+        client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
+        venue_order_id=order_id,
+        state=OrderState.FILLED,
+        quantity=quantity,
+        filled_quantity=quantity,
+        average_price=price,
+        fills=(
+            Fill(
+                # The book fills an order whole, in one execution, so its id names the fill too.
+                venue_fill_id=order_id,
+                price=price,
+                quantity=quantity,
+                fee=fields.not_negative(source, "fee", _PLACE),
+                fee_currency=CURRENCY,
+                filled_at=fields.moment(source, "executed_at", _PLACE),
+            ),
+        ),
+    )
+
+
+def read_position(answer: Any, symbol: str) -> VenuePosition | None:
+    """Read what is open in `symbol` from the list of all positions.
+
+    Raises:
+        VenueUnavailable: the answer is not of the book's language; it must not be taken for "flat".
+    """
+    try:
+        for index, item in enumerate(fields.items({"positions": answer}, "positions", _PLACE)):
+            source = fields.mapping(item, f"{_PLACE}[{index}]")
+            if source.get("symbol") == symbol:
+                signed = fields.decimal(source, "quantity", _PLACE)
+                return VenuePosition(
+                    symbol=symbol,
+                    side=PositionSide.LONG if signed > 0 else PositionSide.SHORT,
+                    quantity=abs(signed),
+                    entry_price=fields.not_negative(source, "entry_price", _PLACE),
+                )
+    except (WorkOrderError, ValueError) as error:
+        raise VenueUnavailable("the paper venue's positions were not understood") from error
+    return None
+
+
+def read_balance(answer: Any) -> Balance:
+    """Read the balance.
+
+    Raises:
+        VenueUnavailable: the answer is not of the book's language.
+    """
+    try:
+        source = fields.mapping(answer, _PLACE)
+        return Balance(
+            currency=fields.text(source, "currency", _PLACE),
+            equity=fields.decimal(source, "equity", _PLACE),
+            available=fields.decimal(source, "cash", _PLACE),
+        )
+    except WorkOrderError as error:
+        raise VenueUnavailable(f"the paper venue's balance was not understood: {error.field}") from error
