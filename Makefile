@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 DENO := DENO_TLS_CA_STORE=system DENO_NO_UPDATE_CHECK=1 $(CURDIR)/$(BIN)/deno
+FUNCTIONS := edge_webhook supabase/functions/stripe_webhook
 # Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
 ARGS ?=
 
@@ -23,7 +24,7 @@ demo: .venv/.ready ## watch alerts become orders, through the crash of a worker
 	@$(BIN)/python -m scripts.demo $(ARGS)
 
 test: .venv/.ready ## run every test
-	@cd edge_webhook && $(DENO) task test
+	@for folder in $(FUNCTIONS); do (cd $$folder && $(DENO) task test) || exit 1; done
 	@$(BIN)/pytest $(ARGS)
 
 lint: .venv/.ready ## run every static check
@@ -33,13 +34,13 @@ lint: .venv/.ready ## run every static check
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 2 sql/schema
 	$(BIN)/squawk supabase/migrations/*.sql
-	cd edge_webhook && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt
-	cd scripts/local_stack/server && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt
+	@for folder in $(FUNCTIONS) scripts/local_stack/server; do \
+		echo "deno: $$folder"; (cd $$folder && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt) || exit 1; done
 
 format: .venv/.ready ## format Python and TypeScript
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
-	$(DENO) fmt --quiet edge_webhook scripts/local_stack/server
+	$(DENO) fmt --quiet $(FUNCTIONS) scripts/local_stack/server
 
 up: .venv/.ready ## start the local stack, leave it running and show how to use it
 	@$(BIN)/python -m scripts.playground up $(ARGS)
