@@ -16,12 +16,10 @@ from scripts.local_stack.folder_lock import holder, wait_released
 from scripts.local_stack.options import DEFAULT_DATA, UpOptions
 from scripts.local_stack.project import REPOSITORY
 from scripts.local_stack.server_process import is_healthy
-from scripts.local_stack.signals import Ended, Inbox
+from scripts.local_stack.signals import Ended
 from scripts.local_stack.state import MARKER, StackState, load
-from scripts.local_stack.supervisor import Supervisor, say_to_terminal
 
 STOP_SECONDS = 40.0
-READY_FD = "LOCAL_STACK_READY_FD"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,21 +48,10 @@ def _up(arguments: argparse.Namespace) -> int:
         state = launch.detached(options)
         show(state)
         return 0
-    with Inbox() as inbox:
-        supervisor = Supervisor(options, launch.say_or(say_to_terminal))
-        try:
-            state = supervisor.start()
-            launch.tell_parent({"ready": True})
-            if not launch.has_parent():
-                show(state)
-                print("Ctrl-C stops it.", flush=True)
-            inbox.quiet()
-            supervisor.watch(inbox)
-        except Ended:
-            pass
-        finally:
-            inbox.quiet()
-            supervisor.stop()
+    # Imported here because it brings the database driver, which the other commands do without.
+    from scripts.local_stack.foreground import serve  # noqa: PLC0415
+
+    serve(options, show)
     return 0
 
 

@@ -31,6 +31,16 @@ def check_space(data: Path) -> None:
         )
 
 
+def check_project(options: UpOptions) -> None:
+    """Read all that the checkout tells, so that a mistake in it is told before anything is started.
+
+    Raises:
+        StackError: a file is broken or missing.
+    """
+    project.functions(options.supabase, project.read_config(options.supabase))
+    _given_environment(options)
+
+
 def prepare(state: StackState, options: UpOptions, say: Callable[[str], None]) -> StackState:
     """Bootstrap the database if its scripts changed, apply migrations, and return the completed state.
 
@@ -80,14 +90,17 @@ def server_settings(state: StackState, options: UpOptions) -> dict[str, Any]:
     }
 
 
-def _function_environment(state: StackState, options: UpOptions) -> dict[str, str]:
+def _given_environment(options: UpOptions) -> dict[str, str]:
     path = options.env_file
     default = options.supabase / "functions" / ".env"
     if path is None and default.is_file():
         path = default
-    given = project.read_env_file(path) if path is not None else {}
+    return project.read_env_file(path) if path is not None else {}
+
+
+def _function_environment(state: StackState, options: UpOptions) -> dict[str, str]:
     return {
-        **given,
+        **_given_environment(options),
         **options.environment,
         "SUPABASE_URL": state.url,
         "SUPABASE_ANON_KEY": state.anon_jwt,

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -52,22 +52,26 @@ class ServerProcess:
                 env=_environment(self._settings),
             )
 
-    def await_ready(self, interrupted: Callable[[], bool] = lambda: False) -> None:
+    def await_ready(self) -> None:
         """Return when the stack answers.
 
         Raises:
             StackError: the process ended, or is not ready in time.
         """
-        seconds = BOOT_SECONDS if packages_present() else DOWNLOAD_SECONDS
+        had_packages = packages_present()
+        seconds = BOOT_SECONDS if had_packages else DOWNLOAD_SECONDS
         deadline = time.monotonic() + seconds
-        while not interrupted():
+        while not is_healthy(int(self._settings["port"])):
             code = self.poll()
+            if code is not None and not had_packages:
+                raise StackError(
+                    "Deno could not download the server's packages from the npm registry: look at the "
+                    f"network (HTTPS_PROXY, NPM_CONFIG_REGISTRY) and at the end of {self.log_file}."
+                )
             if code is not None:
                 raise StackError(
                     f"The server did not start (Deno ended with {code}): see the end of {self.log_file}."
                 )
-            if is_healthy(int(self._settings["port"])):
-                return
             if time.monotonic() > deadline:
                 raise StackError(
                     f"The server was not ready within {seconds:.0f} s: see the end of {self.log_file}."

@@ -1,6 +1,5 @@
 """Brings the stack up in order, watches its two processes, and takes it down in order."""
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,7 @@ from scripts.local_stack.folder_lock import FolderLock, holder
 from scripts.local_stack.journal import open_journal, rotate
 from scripts.local_stack.options import UpOptions
 from scripts.local_stack.postgres import PostgresServer
-from scripts.local_stack.preparation import check_space, prepare, server_settings
+from scripts.local_stack.preparation import check_project, check_space, prepare, server_settings
 from scripts.local_stack.server_process import ServerProcess, packages_present
 from scripts.local_stack.signals import Inbox, Order
 from scripts.local_stack.state import StackState, claim_folder, load
@@ -44,6 +43,7 @@ class Supervisor:
             StackError: something the person can put right; what was started is stopped again by `stop`.
         """
         deno = find_deno()
+        check_project(self._options)
         claim_folder(self._data)
         check_space(self._data)
         if not self._lock.acquire():
@@ -158,7 +158,3 @@ class Supervisor:
             deno_pid=self._server.pid if self._server is not None else None,
         )
         self._state.save()
-
-
-def say_to_terminal(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

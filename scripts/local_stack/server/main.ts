@@ -69,6 +69,10 @@ globalThis.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   log("error", "unhandled", describe(event.reason));
 });
+globalThis.addEventListener("error", (event) => {
+  event.preventDefault();
+  log("error", "unhandled", describe(event.error));
+});
 
 const server = Deno.serve({
   hostname: settings.host,

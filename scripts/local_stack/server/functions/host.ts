@@ -1,6 +1,6 @@
 /// <reference lib="deno.worker" />
 /** Runs inside a worker: loads one edge function and answers its calls. */
-import type { Call, FromWorker, ToWorker } from "./protocol.ts";
+import { type Call, FIRST_CHUNKS, type Flow, type FromWorker, type ToWorker } from "./protocol.ts";
 
 type Handler = (request: Request, info: unknown) => Response | Promise<Response>;
 
@@ -69,6 +69,39 @@ async function load(entrypoint: string): Promise<void> {
   }
 }
 
+interface Outflow {
+  chunks: number;
+  stopped: boolean;
+  wake: () => void;
+}
+
+const outflows = new Map<number, Outflow>();
+
+function flow(message: Flow): void {
+  const out = outflows.get(message.id);
+  if (out === undefined) return;
+  if (message.kind === "stop") out.stopped = true;
+  else out.chunks++;
+  out.wake();
+}
+
+async function send(id: number, body: ReadableStream<Uint8Array>): Promise<void> {
+  const out: Outflow = { chunks: FIRST_CHUNKS, stopped: false, wake: () => {} };
+  outflows.set(id, out);
+  try {
+    for await (const chunk of body) {
+      const bytes = new Uint8Array(chunk);
+      say({ kind: "chunk", id, bytes }, [bytes.buffer]);
+      out.chunks--;
+      while (out.chunks <= 0 && !out.stopped) await new Promise<void>((resolve) => out.wake = resolve);
+      // Leaving the loop cancels the body, which tells the function that nobody listens.
+      if (out.stopped) return;
+    }
+  } finally {
+    outflows.delete(id);
+  }
+}
+
 async function answer(call: Call): Promise<void> {
   let failed = false;
   try {
@@ -76,10 +109,7 @@ async function answer(call: Call): Promise<void> {
     const response = await handler!(new Request(call.url, init), INFO);
     const hasBody = response.body !== null;
     say({ kind: "head", id: call.id, status: response.status, headers: [...response.headers], hasBody });
-    for await (const chunk of response.body ?? []) {
-      const bytes = new Uint8Array(chunk);
-      say({ kind: "chunk", id: call.id, bytes }, [bytes.buffer]);
-    }
+    if (response.body !== null) await send(call.id, response.body);
   } catch (error) {
     failed = true;
     say({ kind: "log", level: "error", message: text(error) });
@@ -88,6 +118,8 @@ async function answer(call: Call): Promise<void> {
 }
 
 self.addEventListener("message", (event: MessageEvent<ToWorker>) => {
-  if (event.data.kind === "start") load(event.data.entrypoint);
-  else answer(event.data);
+  const message = event.data;
+  if (message.kind === "start") load(message.entrypoint);
+  else if (message.kind === "call") answer(message);
+  else flow(message);
 });

@@ -1,4 +1,5 @@
 /** /functions/v1: the project's edge functions, each in a worker, reloaded when its files change. */
+import { pathToFileURL } from "node:url";
 import { bearer, json } from "../http.ts";
 import { describe, type Logger } from "../log.ts";
 import type { FunctionSettings, Settings } from "../settings.ts";
@@ -19,6 +20,16 @@ const PREFIX = "/functions/v1/";
 const CHECK_MILLISECONDS = 500;
 const SOURCE = /\.(ts|tsx|js|mjs|jsx|json|jsonc|sql|txt)$/;
 
+async function changed(path: string): Promise<number> {
+  try {
+    return (await Deno.stat(path)).mtime?.getTime() ?? 0;
+  } catch (error) {
+    // An editor replaces a file by removing it first.
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
+
 /** The newest change of any source file below the function's folder. */
 async function newest(folder: string): Promise<number> {
   let latest = 0;
@@ -26,7 +37,7 @@ async function newest(folder: string): Promise<number> {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory && entry.name !== "node_modules") latest = Math.max(latest, await newest(path));
     else if (SOURCE.test(entry.name)) {
-      latest = Math.max(latest, (await Deno.stat(path)).mtime?.getTime() ?? 0);
+      latest = Math.max(latest, await changed(path));
     }
   }
   return latest;
@@ -64,8 +75,7 @@ export function createFunctions(settings: Settings, tokens: Tokens, log: Logger)
     const have = loaded.get(entry.name);
     if (have && have.version === current && have.worker.alive) return have.worker;
     have?.worker.retire();
-    const url = `file://${encodeURI(entry.entrypoint)}`;
-    const fresh = new FunctionWorker(entry.name, url, log);
+    const fresh = new FunctionWorker(entry.name, pathToFileURL(entry.entrypoint).href, log);
     loaded.set(entry.name, { worker: fresh, version: current });
     return fresh;
   }

@@ -13,7 +13,16 @@ export interface Call {
   body: Uint8Array<ArrayBuffer> | null;
 }
 
-export type ToWorker = Start | Call;
+/** `more` asks for one more chunk of an answer, so that a slow client slows the function; `stop` ends it. */
+export interface Flow {
+  kind: "more" | "stop";
+  id: number;
+}
+
+/** Chunks that may be under way before the first `more`. */
+export const FIRST_CHUNKS = 4;
+
+export type ToWorker = Start | Call | Flow;
 
 export type FromWorker =
   | { kind: "ready" }

@@ -73,10 +73,20 @@ export class FunctionWorker {
   #head(message: Extract<FromWorker, { kind: "head" }>): void {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
-    const body = message.hasBody
-      ? new ReadableStream<Uint8Array>({ start: (controller) => void (pending.body = controller) })
-      : null;
+    const body = message.hasBody ? this.#stream(message.id, pending) : null;
     pending.resolve(new Response(body, { status: message.status, headers: message.headers }));
+  }
+
+  #stream(id: number, pending: Pending): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => void (pending.body = controller),
+      pull: () => this.#worker.postMessage({ kind: "more", id }),
+      cancel: () => {
+        // The client went away: what still comes has nowhere to go.
+        pending.body = undefined;
+        this.#worker.postMessage({ kind: "stop", id });
+      },
+    });
   }
 
   #finish(id: number, failed: boolean): void {

@@ -109,23 +109,3 @@ export async function loadCatalog(sql: Sql, schemas: string[]): Promise<Catalog>
   }
   return { functions, settings };
 }
-
-/** Holds the catalogue until DDL makes it stale; loads it once however many ask. */
-export function cachedCatalog(load: () => Promise<Catalog>): { get(): Promise<Catalog>; forget(): void } {
-  let current: Promise<Catalog> | undefined;
-  return {
-    get() {
-      if (current === undefined) {
-        const loading = load();
-        current = loading;
-        loading.catch(() => {
-          if (current === loading) current = undefined;
-        });
-      }
-      return current;
-    },
-    forget() {
-      current = undefined;
-    },
-  };
-}

@@ -10,6 +10,7 @@ import { sql } from "kysely";
 import type { Settings } from "../settings.ts";
 import type { Tokens } from "../tokens.ts";
 import { assertMethods, EXACT_TYPES } from "../lite_types.ts";
+import { type Cache, cached } from "./cache.ts";
 import { quoteFilters } from "./filters.ts";
 import { errorBody, isDatabaseError, statusOf } from "./errors.ts";
 
@@ -23,13 +24,12 @@ const PATCHED = [
   "withContext",
   "introspect",
   "viewOptionsMetadata",
-  "clearSchemaCache",
 ];
 
 export interface LiteRest {
   /** Answer a request that speaks for the holder of `token`. */
   fetch(request: Request, url: URL, token: string): Promise<Response>;
-  forgetSchema(): Promise<void>;
+  forgetSchema(): void;
 }
 
 function open(url: string, max: number): Patched {
@@ -70,13 +70,18 @@ async function settings(transaction: Patched, pairs: [string, string][]): Promis
   await sql`select ${sql.join(calls)}`.execute(transaction);
 }
 
-function repair(connection: Patched, catalogue: Patched): void {
+function repair(connection: Patched, catalogue: Patched, schema: Cache<Patched>): void {
   // As it comes, the first request grants everything on every table with RLS to all three API roles.
   connection.ensureRlsContext = () => Promise.resolve(true);
   connection.applyJwtSessionContext = (transaction: Patched, vars: Patched) => {
     const { role = "anon", jwt } = vars.auth ?? {};
     const claims = jwt && typeof jwt === "object" ? jwt : { role };
-    return settings(transaction, [["request.jwt.claims", JSON.stringify(claims)], ["role", role]]);
+    return settings(transaction, [
+      // What triggers and defaults of hosted projects may rely on.
+      ["search_path", "public, extensions"],
+      ["request.jwt.claims", JSON.stringify(claims)],
+      ["role", role],
+    ]);
   };
   connection.applyRpcRequestGucs = (transaction: Patched, call: Patched) =>
     settings(transaction, [
@@ -95,10 +100,11 @@ function repair(connection: Patched, catalogue: Patched): void {
     }
   };
   connection.viewOptionsMetadata = catalogue.viewOptionsMetadata.bind(catalogue);
-  connection.introspect = async (options: Patched) => {
-    const found = await catalogue.introspect(options);
+  connection.introspect = async () => {
+    const found = await schema.get();
     // A failed look comes back as an empty database, which would answer 404 for every table.
     if (found.functions === undefined) {
+      schema.forget();
       throw asRaised(
         503,
         errorBody("PGRST002", "Could not query the database for the schema cache. Retrying."),
@@ -111,7 +117,9 @@ function repair(connection: Patched, catalogue: Patched): void {
 export function createLiteRest(stack: Settings, tokens: Tokens): LiteRest {
   const catalogue = open(stack.adminDatabaseUrl, 1);
   const connection = open(stack.restDatabaseUrl, 8);
-  repair(connection, catalogue);
+  // lite's own cache can keep a look that was begun before the DDL and ended after it.
+  const schema = cached<Patched>(() => catalogue.introspect());
+  repair(connection, catalogue, schema);
   const resolver = async (key: string) => {
     const claims = await tokens.verify(key);
     if (claims instanceof Response) return null;
@@ -139,6 +147,6 @@ export function createLiteRest(stack: Settings, tokens: Tokens): LiteRest {
       headers.set("apikey", token);
       return Promise.resolve(app.fetch(new Request(quoteFilters(url), new Request(request, { headers }))));
     },
-    forgetSchema: () => catalogue.clearSchemaCache(),
+    forgetSchema: schema.forget,
   };
 }

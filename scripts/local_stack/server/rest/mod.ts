@@ -4,7 +4,8 @@ import { CORS } from "../http.ts";
 import { describe, type Logger } from "../log.ts";
 import type { Settings } from "../settings.ts";
 import type { Tokens } from "../tokens.ts";
-import { cachedCatalog, loadCatalog } from "./catalog.ts";
+import { cached } from "./cache.ts";
+import { loadCatalog } from "./catalog.ts";
 import { databaseDown, failure } from "./errors.ts";
 import { createLiteRest } from "./lite.ts";
 import { callFunction, isPlainCall } from "./rpc.ts";
@@ -19,7 +20,7 @@ export interface Rest {
 export function createRest(settings: Settings, tokens: Tokens, log: Logger): Rest {
   const sql = connect(settings.restDatabaseUrl, { max: 10, name: "rest rpc" });
   const lookup = connect(settings.adminDatabaseUrl, { max: 1, name: "rest catalogue" });
-  const catalog = cachedCatalog(() => loadCatalog(lookup, settings.schemas));
+  const catalog = cached(() => loadCatalog(lookup, settings.schemas));
   const lite = createLiteRest(settings, tokens);
   const stopListening = listen(settings.adminDatabaseUrl, "pgrst", () => {
     catalog.forget();
