@@ -99,9 +99,10 @@ def _given_environment(options: UpOptions) -> dict[str, str]:
 
 
 def _function_environment(state: StackState, options: UpOptions) -> dict[str, str]:
+    own = project.read_env_file(Path(__file__).with_name("functions.env"))
+    chosen = {**own, **_given_environment(options), **options.environment}
     return {
-        **_given_environment(options),
-        **options.environment,
+        **{name: _resolved(value, state) for name, value in chosen.items()},
         "SUPABASE_URL": state.url,
         "SUPABASE_ANON_KEY": state.anon_jwt,
         "SUPABASE_SERVICE_ROLE_KEY": state.service_role_jwt,
@@ -122,3 +123,9 @@ def _server_version(url: str) -> str:
     with psycopg.connect(url, connect_timeout=10) as connection:
         row = connection.execute("show server_version").fetchone()
     return str(row[0]) if row else "unknown"
+
+
+def _resolved(value: str, state: StackState) -> str:
+    # The secret that signs a login is drawn with the data folder, so no file can hold the login itself.
+    prefix, _, role = value.partition("jwt:")
+    return state.login(role) if role and not prefix else value

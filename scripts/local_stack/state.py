@@ -63,6 +63,10 @@ class StackState:
             json.dump(asdict(self), file, indent=2)
         draft.replace(path)
 
+    def login(self, role: str) -> str:
+        """Return a token under which a client acts as a role of the database."""
+        return _legacy_key(role, self.jwt_secret)
+
     def stopped(self) -> Self:
         return replace(self, pid=None, postgres_pid=None, deno_pid=None)
 
