@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 
+if sys.version_info >= (3, 11):
+    from typing import NoReturn
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 READY = os.path.join(VENV, ".ready")
 
 
-def main():
+def main() -> None:
     """Build the environment; every failure is one sentence that says what to do."""
     if sys.version_info < (3, 11):
         fail(
@@ -44,7 +47,7 @@ def main():
         pass
 
 
-def install_uv(python):
+def install_uv(python: str) -> None:
     """Install the uv that uv.lock names, by hash."""
     import tomllib  # noqa: PLC0415 - not there before 3.11
 
@@ -80,7 +83,7 @@ def install_uv(python):
     )
 
 
-def run(command, hint, environment=None):
+def run(command: "list[str]", hint: str, environment: "dict[str, str] | None" = None) -> None:
     """Run a command; on failure show its output and the hint, and stop."""
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -88,12 +91,12 @@ def run(command, hint, environment=None):
         fail(hint)
 
 
-def say(what):
+def say(what: str) -> None:
     """Tell what is going on; the first time takes a minute."""
     print("setup: " + what, flush=True)
 
 
-def fail(hint):
+def fail(hint: str) -> "NoReturn":
     """Stop with one readable sentence."""
     if "%d" in hint:
         hint = hint % sys.version_info[:2]
