@@ -32,7 +32,7 @@ lint: .venv/.ready ## run every static check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --processes 2 sql/schema
+	$(BIN)/sqlfluff lint sql/schema
 	$(BIN)/squawk supabase/migrations/*.sql
 	@for folder in $(FUNCTIONS) scripts/local_stack/server; do \
 		echo "deno: $$folder"; (cd $$folder && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt) || exit 1; done

@@ -1,5 +1,9 @@
 -- Roles, schemas and default privileges. Everything below starts with nothing granted to the API roles.
 
+-- Triggers and foreign keys on auth.users lock it: rather fail and be tried again than hold up sign-ups.
+set lock_timeout = '5s';
+set statement_timeout = '60s';
+
 create extension if not exists pgcrypto with schema extensions;
 
 create schema if not exists private;
@@ -21,7 +25,8 @@ end
 $$;
 comment on role sparky_worker is 'The worker: may execute the worker functions and hear the wake-up channel.';
 comment on role sparky_edge is 'The webhook function: may execute ingest_alert.';
-grant sparky_worker, sparky_edge to authenticator;
+grant sparky_worker to authenticator;
+grant sparky_edge to authenticator;
 
 -- Hosted projects grant everything on new objects in public to the API roles. Revoke first, then grant by name.
 alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;

@@ -6,7 +6,7 @@ create table public.plans (
   max_exchanges integer check (max_exchanges >= 0),
   max_strategies integer check (max_strategies >= 0),
   webhooks_per_hour integer check (webhooks_per_hour >= 0),
-  features text [] not null default '{}',
+  features text[] not null default '{}',
   position integer not null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()

@@ -8,6 +8,7 @@ create table public.user_profiles (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
+comment on table public.user_profiles is 'Who a trader is: one row for each row of auth.users.';
 create trigger touch before update on public.user_profiles
 for each row execute function private.touch_updated_at();
 
@@ -35,6 +36,7 @@ create table public.subscriptions (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
+comment on table public.subscriptions is 'What a trader has booked. private.current_plan tells which plan counts now.';
 comment on column public.subscriptions.webhooks_per_hour is 'Overrides the limit of the plan for this trader; null follows the plan.';
 create trigger touch before update on public.subscriptions
 for each row execute function private.touch_updated_at();
@@ -75,9 +77,13 @@ for each row execute function private.on_sign_up();
 
 -- Those who signed up before this schema was here.
 insert into public.user_profiles (id, email, full_name)
-select u.id, u.email, left(u.raw_user_meta_data ->> 'full_name', 200) from auth.users u;
-insert into public.subscriptions (user_id) select u.id from auth.users u;
-insert into private.ingest_state (user_id) select u.id from auth.users u;
+select
+  users.id,
+  users.email,
+  left(users.raw_user_meta_data ->> 'full_name', 200) as full_name
+from auth.users;
+insert into public.subscriptions (user_id) select users.id from auth.users;
+insert into private.ingest_state (user_id) select users.id from auth.users;
 
 -- The plan that counts now: a paid plan lasts through 7 days of past_due and to the end of a paid period.
 create function private.current_plan(p_user_id uuid)

@@ -109,6 +109,8 @@ begin
 end
 $$;
 
+comment on function public.delete_api_key is 'Deletes one of the caller''s accounts and its keys; false when there is none of this id.';
+
 alter table public.user_api_keys enable row level security;
 alter table public.user_api_keys force row level security;
 create policy own_accounts_select on public.user_api_keys for select to authenticated

@@ -7,7 +7,7 @@ create table public.user_webhook_configs (
   active boolean not null default true,
   require_signature boolean not null default false,
   -- 'tradingview', addresses or networks; null allows every source.
-  allowed_sources text [] check (cardinality(allowed_sources) <= 50),
+  allowed_sources text[] check (cardinality(allowed_sources) <= 50),
   secret_id uuid not null unique,
   hint text not null,
   created_at timestamptz not null default now(),
@@ -15,6 +15,7 @@ create table public.user_webhook_configs (
   unique (user_id, id),
   unique (user_id, name)
 );
+comment on table public.user_webhook_configs is 'Where a trader''s alerts arrive. Token and secret are shown once, when it is made.';
 create trigger touch before update on public.user_webhook_configs
 for each row execute function private.touch_updated_at();
 create trigger forget_secret after delete on public.user_webhook_configs
@@ -65,7 +66,7 @@ end
 $$;
 comment on function public.create_webhook is 'Makes a webhook for the caller and shows its token and secret, once.';
 
-create function private.source_allowed(p_sources text [], p_ip text) returns boolean
+create function private.source_allowed(p_sources text[], p_ip text) returns boolean
 language plpgsql
 immutable
 set search_path = ''

@@ -14,7 +14,7 @@ create table public.signals (
   is_exit boolean not null default false,
   alert jsonb not null default '{}',
   raw text,
-  warnings text [] not null default '{}',
+  warnings text[] not null default '{}',
   lane text generated always as (account_id::text || '/' || symbol) stored,
   status text not null default 'pending' check (
     status in ('pending', 'executing', 'done', 'rejected', 'rate_limited', 'expired', 'failed', 'review')
@@ -42,6 +42,7 @@ create table public.signals (
   check ((status = 'executing') = (lease_until is not null)),
   check ((status in ('pending', 'executing')) = (finished_at is null))
 );
+comment on table public.signals is 'Alerts that were accepted, and those refused that their trader must see. One signal has one effect.';
 comment on column public.signals.alert is 'The alert as understood: canonical names, decimals as text, no secret.';
 comment on column public.signals.raw is 'The alert as it came, without its secret.';
 comment on column public.signals.fence is 'Grows with each claim; every later write must carry it.';

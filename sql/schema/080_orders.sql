@@ -37,6 +37,7 @@ create table public.orders (
   foreign key (user_id, signal_id) references public.signals (user_id, id) on delete cascade,
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
+comment on table public.orders is 'One row for each order we want, written before the venue is asked.';
 comment on column public.orders.submissions is 'How often a worker was allowed to send this order. More than 1 only after a look-up said absent.';
 create trigger touch before update on public.orders
 for each row execute function private.touch_updated_at();
@@ -64,6 +65,7 @@ create table public.fills (
   foreign key (user_id, order_id) references public.orders (user_id, id) on delete cascade,
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
+comment on table public.fills is 'What the venue executed, one row for each of its own fill ids.';
 -- Applying a fill twice changes nothing: the venue's own id decides. Some venues count fills per symbol.
 create unique index fills_once on public.fills (user_id, account_id, symbol, venue_fill_id);
 create index fills_user on public.fills (user_id, filled_at desc);

@@ -34,6 +34,7 @@ create table public.positions (
   unique (user_id, account_id, symbol),
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade
 );
+comment on table public.positions is 'What is open now.';
 comment on column public.positions.entry_fees is 'Fees of the open quantity; they count when it is closed.';
 create trigger touch before update on public.positions
 for each row execute function private.touch_updated_at();
@@ -66,6 +67,7 @@ create table public.trades (
   created_at timestamptz not null default now(),
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
+comment on table public.trades is 'Closed round trips, entry to exit, with their profit.';
 comment on column public.trades.side is 'Side of the position that was closed.';
 comment on column public.trades.pnl_usd is 'Net of the fees of entry and exit.';
 -- One row for what one closing order took off one position, however many fills it came in.

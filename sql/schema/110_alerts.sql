@@ -112,7 +112,7 @@ begin
     else coalesce((
       select k from unnest('{reduce_only,dry_run,market_position,market_position_size,stop_price,time_in_force,
         risk_percent,risk_usd,leverage,stop_loss_price,take_profit_price,take_profits,trailing_stop_percent,
-        use_trailing_stop,strategy,strategy_id,strike,expiration,dte,option_symbol,exit_strategy,legs}'::text []) k
+        use_trailing_stop,strategy,strategy_id,strike,expiration,dte,option_symbol,exit_strategy,legs}'::text[]) k
       where replace(k, '_', '') = bare
     ), p_name)
   end;
@@ -314,7 +314,9 @@ end
 $$;
 
 -- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
-create function private.read_fields(p_pairs jsonb, out fields jsonb, out warnings text [], out reason_code text, out reason text)
+create function private.read_fields(
+  p_pairs jsonb, out fields jsonb, out warnings text[], out reason_code text, out reason text
+)
 language plpgsql
 stable
 set search_path = ''
@@ -329,11 +331,14 @@ begin
   fields := '{"order_type": "market"}';
   warnings := '{}';
   for pair in
-    select e.key, private.canonical_name(e.key) as name, e.value as given, private.trim_blank(e.value #>> '{}') as text
-    from jsonb_each(p_pairs) e
+    with named as materialized (
+      select e.key, private.canonical_name(e.key) as name, e.value as given, private.trim_blank(e.value #>> '{}') as text
+      from jsonb_each(p_pairs) e
+    )
+    select n.* from named n
     -- TradingView leaves a placeholder without a value empty.
-    where private.canonical_name(e.key) <> 'secret' and coalesce(private.trim_blank(e.value #>> '{}'), '') <> ''
-    order by e.key
+    where n.name <> 'secret' and coalesce(n.text, '') <> ''
+    order by n.key
   loop
     if private.is_executed_field(pair.name) then
       value := case when jsonb_typeof(pair.given) not in ('object', 'array')
@@ -365,7 +370,7 @@ immutable
 set search_path = ''
 as $$
   select row(
-    null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text [], p_reason_code, p_reason
+    null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text[], p_reason_code, p_reason
   )::private.parsed_alert
 $$;
 
@@ -376,6 +381,7 @@ set search_path = ''
 as $$
 declare
   body record;
+  secret_names text[];
   result private.parsed_alert;
 begin
   -- The edge function refuses what is longer than 16 KiB; decoding may lengthen it.
@@ -387,19 +393,21 @@ begin
     return private.unread_alert(
       p_body, 'invalid_json', 'The alert is neither a JSON object nor key=value pairs.');
   end if;
+  secret_names := array(
+    select k from jsonb_object_keys(body.pairs) k where private.canonical_name(k) = 'secret' order by k
+  );
   if private.is_outsized(body.pairs) then
     result := private.unread_alert(
       p_body, 'invalid_value', 'The alert has a number beyond 30 digits or is nested too deep.');
   else
-    select coalesce(jsonb_object_agg(e.key, e.value), '{}')::text into result.raw
-    from jsonb_each(body.pairs) e where private.canonical_name(e.key) <> 'secret';
+    result.raw := (body.pairs - secret_names)::text;
     select f.fields, f.warnings, f.reason_code, f.reason
     into result.fields, result.warnings, result.reason_code, result.reason
     from private.read_fields(body.pairs) f;
   end if;
-  select e.value #>> '{}' into result.secret
-  from jsonb_each(body.pairs) e
-  where private.canonical_name(e.key) = 'secret' and jsonb_typeof(e.value) = 'string' order by e.key limit 1;
+  select body.pairs ->> s.name into result.secret
+  from unnest(secret_names) with ordinality as s (name, n)
+  where jsonb_typeof(body.pairs -> s.name) = 'string' order by s.n limit 1;
   if body.twice is not null and result.fields is not null then
     result.reason_code := 'unknown_field_combination';
     result.reason := format('The alert says "%s" twice with different values.', left(body.twice, 60));

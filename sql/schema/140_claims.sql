@@ -22,7 +22,7 @@ as $$
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
-    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text [],
+    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text[],
     'settings', jsonb_build_object(
       'max_signal_age_sec', 60, 'max_exit_age_sec', 0, 'on_opposite', 'reverse', 'pyramiding', false,
       'allow_short', true),

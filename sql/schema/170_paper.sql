@@ -59,8 +59,8 @@ begin
   on conflict (account_id, key_hash) do nothing;
   book := private.paper_account(p_account_id, p_key_hash);
   return jsonb_build_object(
-    'currency', book.currency, 'cash', book.cash::text,
-    'equity', (book.cash + coalesce((
+    'currency', book.currency, 'cash', trim_scale(book.cash)::text,
+    'equity', trim_scale(book.cash + coalesce((
       select sum(p.quantity * p.entry_price) from private.paper_positions p where p.paper_account_id = book.id
     ), 0))::text);
 end

@@ -1,0 +1,2488 @@
+-- Roles, schemas and default privileges. Everything below starts with nothing granted to the API roles.
+
+-- Triggers and foreign keys on auth.users lock it: rather fail and be tried again than hold up sign-ups.
+set lock_timeout = '5s';
+set statement_timeout = '60s';
+
+create extension if not exists pgcrypto with schema extensions;
+
+create schema if not exists private;
+comment on schema private is 'Internal tables and functions. The API does not expose this schema.';
+revoke all on schema private from public;
+
+-- Roles belong to the whole cluster, so a second database of the same cluster finds them already there.
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'sparky_worker') then
+    -- Inherits anon because Realtime needs USAGE on schema realtime and SELECT on realtime.messages, which on
+    -- hosted projects `postgres` cannot grant. In our own schemas anon may do nothing.
+    create role sparky_worker nologin inherit nobypassrls in role anon;
+  end if;
+  if not exists (select from pg_catalog.pg_roles where rolname = 'sparky_edge') then
+    create role sparky_edge nologin inherit nobypassrls in role anon;
+  end if;
+end
+$$;
+comment on role sparky_worker is 'The worker: may execute the worker functions and hear the wake-up channel.';
+comment on role sparky_edge is 'The webhook function: may execute ingest_alert.';
+grant sparky_worker to authenticator;
+grant sparky_edge to authenticator;
+
+-- Hosted projects grant everything on new objects in public to the API roles. Revoke first, then grant by name.
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
+-- PUBLIC holds EXECUTE by a built-in default that only a default without a schema can take away.
+alter default privileges revoke execute on functions from public;
+
+create function private.touch_updated_at() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.updated_at := now();
+  return new;
+end
+$$;
+-- Plans: numbers an operator changes without code. A limit of null means unlimited.
+
+create table public.plans (
+  name text primary key,
+  monthly_price_usd numeric(10, 2),
+  max_exchanges integer check (max_exchanges >= 0),
+  max_strategies integer check (max_strategies >= 0),
+  webhooks_per_hour integer check (webhooks_per_hour >= 0),
+  features text[] not null default '{}',
+  position integer not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on table public.plans is 'What each plan allows. Null limits mean unlimited; by contract where the price is null.';
+create trigger touch before update on public.plans
+for each row execute function private.touch_updated_at();
+
+insert into public.plans (name, monthly_price_usd, max_exchanges, max_strategies, webhooks_per_hour, features, position)
+values
+('Free', 0, 1, 3, 10, '{basic_analytics,community_support}', 1),
+('Basic', 29, 2, 10, 100, '{basic_analytics,advanced_analytics,email_support}', 2),
+(
+  'Pro', 99, 4, null, null,
+  '{basic_analytics,advanced_analytics,all_analytics,custom_integrations,priority_support}', 3
+),
+(
+  'Enterprise', null, null, null, null,
+  '{basic_analytics,advanced_analytics,all_analytics,custom_integrations,dedicated_resources,sla,white_label}', 4
+);
+
+alter table public.plans enable row level security;
+alter table public.plans force row level security;
+create policy plans_are_readable on public.plans for select to authenticated using (true);
+-- A trader is one row of auth.users. Profile, subscription and ingest state are made when he signs up.
+
+create table public.user_profiles (
+  id uuid primary key references auth.users (id) on delete cascade,
+  email text,
+  full_name text check (length(full_name) <= 200),
+  avatar_url text check (length(avatar_url) <= 2000),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on table public.user_profiles is 'Who a trader is: one row for each row of auth.users.';
+create trigger touch before update on public.user_profiles
+for each row execute function private.touch_updated_at();
+
+create table public.subscriptions (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null unique references auth.users (id) on delete cascade,
+  plan text not null default 'Free' references public.plans (name) on update cascade,
+  status text not null default 'active' check (
+    status in ('active', 'trialing', 'past_due', 'canceled', 'incomplete', 'incomplete_expired', 'unpaid', 'paused')
+  ),
+  stripe_customer_id text unique,
+  stripe_subscription_id text unique,
+  stripe_price_id text,
+  current_period_start timestamptz,
+  current_period_end timestamptz,
+  cancel_at_period_end boolean not null default false,
+  canceled_at timestamptz,
+  past_due_since timestamptz,
+  trial_start timestamptz,
+  trial_end timestamptz,
+  webhooks_per_hour integer check (webhooks_per_hour >= 0),
+  max_exchanges integer check (max_exchanges >= 0),
+  max_strategies integer check (max_strategies >= 0),
+  metadata jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on table public.subscriptions is 'What a trader has booked. private.current_plan tells which plan counts now.';
+comment on column public.subscriptions.webhooks_per_hour is 'Overrides the limit of the plan for this trader; null follows the plan.';
+create trigger touch before update on public.subscriptions
+for each row execute function private.touch_updated_at();
+create index subscriptions_plan on public.subscriptions (plan);
+
+-- One row per trader whose lock puts that trader's alerts in order. No trader ever waits for another.
+create table private.ingest_state (
+  user_id uuid primary key references auth.users (id) on delete cascade
+);
+
+-- Keeps a trader from being deleted until the transaction ends. The deletion locks auth.users first and his rows after it,
+-- so whoever locks one of his rows and then refers to him must come this way first, or the two wait for each other.
+create function private.keep_trader(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from auth.users u where u.id = p_user_id for key share;
+end
+$$;
+
+create function private.on_sign_up() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  insert into public.user_profiles (id, email, full_name)
+  values (new.id, new.email, left(new.raw_user_meta_data ->> 'full_name', 200))
+  on conflict (id) do update set email = excluded.email;
+  insert into public.subscriptions (user_id) values (new.id) on conflict (user_id) do nothing;
+  insert into private.ingest_state (user_id) values (new.id) on conflict (user_id) do nothing;
+  return new;
+end
+$$;
+create trigger sparky_on_sign_up after insert on auth.users
+for each row execute function private.on_sign_up();
+
+-- Those who signed up before this schema was here.
+insert into public.user_profiles (id, email, full_name)
+select
+  users.id,
+  users.email,
+  left(users.raw_user_meta_data ->> 'full_name', 200) as full_name
+from auth.users;
+insert into public.subscriptions (user_id) select users.id from auth.users;
+insert into private.ingest_state (user_id) select users.id from auth.users;
+
+-- The plan that counts now: a paid plan lasts through 7 days of past_due and to the end of a paid period.
+create function private.current_plan(p_user_id uuid)
+returns table (plan text, webhooks_per_hour integer, max_exchanges integer, max_strategies integer)
+language sql
+stable
+set search_path = ''
+as $$
+  with subscription as (
+    select
+      s.*,
+      case
+        when s.status in ('active', 'trialing') then s.plan
+        when s.status = 'past_due' and coalesce(s.past_due_since, s.updated_at) > now() - interval '7 days' then s.plan
+        when s.status = 'canceled' and s.current_period_end > now() then s.plan
+        else 'Free'
+      end as effective_plan
+    from (select p_user_id as wanted) w
+    left join public.subscriptions s on s.user_id = w.wanted
+  )
+  select
+    p.name,
+    case when s.plan = p.name and s.webhooks_per_hour is not null then s.webhooks_per_hour else p.webhooks_per_hour end,
+    case when s.plan = p.name and s.max_exchanges is not null then s.max_exchanges else p.max_exchanges end,
+    case when s.plan = p.name and s.max_strategies is not null then s.max_strategies else p.max_strategies end
+  from subscription s
+  join public.plans p on p.name = s.effective_plan
+$$;
+
+alter table public.user_profiles enable row level security;
+alter table public.user_profiles force row level security;
+create policy own_profile_select on public.user_profiles for select to authenticated
+using ((select auth.uid()) = id);
+create policy own_profile_update on public.user_profiles for update to authenticated
+using ((select auth.uid()) = id) with check ((select auth.uid()) = id);
+
+alter table public.subscriptions enable row level security;
+alter table public.subscriptions force row level security;
+create policy own_subscription_select on public.subscriptions for select to authenticated
+using ((select auth.uid()) = user_id);
+-- What a trader used, by hour and kind; and what was done, for ever.
+
+create table public.usage_logs (
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  hour timestamptz not null,
+  kind text not null check (kind in ('accepted', 'duplicate', 'rejected', 'rate_limited', 'refused')),
+  count bigint not null default 0,
+  primary key (user_id, hour, kind)
+);
+comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
+
+create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.usage_logs (user_id, hour, kind, count)
+  values (p_user_id, date_trunc('hour', p_at, 'UTC'), p_kind, 1)
+  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1
+$$;
+
+create table public.audit_log (
+  id bigint generated always as identity primary key,
+  -- No foreign key: what was done stays on record when a trader leaves.
+  user_id uuid,
+  at timestamptz not null default clock_timestamp(),
+  actor text not null,
+  action text not null,
+  subject uuid,
+  detail jsonb not null default '{}'
+);
+comment on table public.audit_log is 'Append-only for everyone. Never holds a secret.';
+create index audit_log_user_at on public.audit_log (user_id, at desc);
+create index audit_log_subject on public.audit_log (subject);
+
+create function private.refuse_change() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception '% is append-only: % is not possible', tg_table_name, lower(tg_op) using errcode = '42501';
+end
+$$;
+create trigger append_only before update or delete or truncate on public.audit_log
+for each statement execute function private.refuse_change();
+
+create function private.audit(p_user_id uuid, p_actor text, p_action text, p_subject uuid, p_detail jsonb) returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.audit_log (user_id, actor, action, subject, detail)
+  values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'))
+$$;
+
+alter table public.usage_logs enable row level security;
+alter table public.usage_logs force row level security;
+create policy own_usage_select on public.usage_logs for select to authenticated
+using ((select auth.uid()) = user_id);
+
+alter table public.audit_log enable row level security;
+alter table public.audit_log force row level security;
+create policy own_audit_select on public.audit_log for select to authenticated
+using ((select auth.uid()) = user_id);
+-- Accounts: one trader's login at one venue in one environment. The sealed keys lie in Vault.
+
+create table public.user_api_keys (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  exchange text not null check (exchange in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper')),
+  environment text not null check (environment in ('production', 'sandbox', 'paper')),
+  label text not null check (length(label) between 1 and 100),
+  secret_id uuid not null unique,
+  hint text check (length(hint) <= 4),
+  key_version integer not null default 1,
+  status text not null default 'pending' check (status in ('pending', 'valid', 'invalid', 'expired')),
+  status_reason text,
+  validated_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, exchange, environment),
+  unique (user_id, id),
+  check ((exchange = 'paper') = (environment = 'paper'))
+);
+comment on table public.user_api_keys is 'A trader''s account at a venue. Keys are sealed to the worker and kept in Vault; secret_id names them there.';
+comment on column public.user_api_keys.hint is 'Last characters of the key, so that its owner recognises it.';
+comment on column public.user_api_keys.key_version is 'Grows when the keys are replaced.';
+create trigger touch before update on public.user_api_keys
+for each row execute function private.touch_updated_at();
+
+-- Also runs when a trader is deleted: the cascade deletes his accounts, and this deletes their secrets.
+create function private.delete_vault_secret() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  delete from vault.secrets where id = old.secret_id;
+  return null;
+end
+$$;
+create trigger forget_keys after delete on public.user_api_keys
+for each row execute function private.delete_vault_secret();
+
+create function private.require_trader() returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if auth.uid() is null then
+    raise exception 'sign in first' using errcode = '42501';
+  end if;
+  return auth.uid();
+end
+$$;
+
+create function public.save_api_key(
+  p_exchange text, p_environment text, p_label text, p_sealed text, p_hint text default null
+) returns uuid
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  account public.user_api_keys;
+begin
+  if coalesce(p_sealed !~ '^sparky1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$' or length(p_sealed) not between 90 and 20000, true) then
+    raise exception 'keys must be sealed to the worker before they are saved'
+    using errcode = '22023', hint = 'docs/sealing.md shows how a browser seals them';
+  end if;
+  perform private.keep_trader(trader);
+  -- Two first saves at once must not leave a secret that no account names.
+  perform pg_advisory_xact_lock(hashtextextended('save_api_key/' || trader::text, 0));
+  select * into account from public.user_api_keys
+  where user_id = trader and exchange = p_exchange and environment = p_environment for update;
+  if found then
+    perform vault.update_secret(account.secret_id, p_sealed);
+    update public.user_api_keys set
+      label = coalesce(p_label, label), hint = p_hint, key_version = key_version + 1,
+      status = 'pending', status_reason = null
+    where id = account.id;
+  else
+    account.id := gen_random_uuid();
+    account.secret_id := vault.create_secret(p_sealed, 'api_key/' || account.id::text);
+    insert into public.user_api_keys (id, user_id, exchange, environment, label, secret_id, hint)
+    values (account.id, trader, p_exchange, p_environment, coalesce(p_label, p_exchange), account.secret_id, p_hint);
+  end if;
+  perform private.enqueue_task('validate_key', trader, account.id, '{}');
+  perform private.audit(trader, 'trader', 'api_key.saved', account.id,
+    jsonb_build_object('exchange', p_exchange, 'environment', p_environment));
+  return account.id;
+end
+$$;
+comment on function public.save_api_key is 'Saves or replaces the caller''s sealed keys for one venue and environment; returns the account id.';
+
+create function public.delete_api_key(p_account_id uuid) returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+begin
+  perform private.keep_trader(trader);
+  delete from public.user_api_keys where id = p_account_id and user_id = trader;
+  if not found then
+    return false;
+  end if;
+  perform private.audit(trader, 'trader', 'api_key.deleted', p_account_id, '{}');
+  return true;
+end
+$$;
+
+comment on function public.delete_api_key is 'Deletes one of the caller''s accounts and its keys; false when there is none of this id.';
+
+alter table public.user_api_keys enable row level security;
+alter table public.user_api_keys force row level security;
+create policy own_accounts_select on public.user_api_keys for select to authenticated
+using ((select auth.uid()) = user_id);
+-- Webhooks: where a trader's alerts arrive. Tokens and secrets are found by hash and kept readable only in Vault.
+
+create table public.user_webhook_configs (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  name text not null default 'TradingView' check (length(name) between 1 and 100),
+  active boolean not null default true,
+  require_signature boolean not null default false,
+  -- 'tradingview', addresses or networks; null allows every source.
+  allowed_sources text[] check (cardinality(allowed_sources) <= 50),
+  secret_id uuid not null unique,
+  hint text not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, id),
+  unique (user_id, name)
+);
+comment on table public.user_webhook_configs is 'Where a trader''s alerts arrive. Token and secret are shown once, when it is made.';
+create trigger touch before update on public.user_webhook_configs
+for each row execute function private.touch_updated_at();
+create trigger forget_secret after delete on public.user_webhook_configs
+for each row execute function private.delete_vault_secret();
+
+create table private.webhook_credentials (
+  hash bytea primary key check (length(hash) = 32),
+  webhook_id uuid not null references public.user_webhook_configs (id) on delete cascade,
+  kind text not null check (kind in ('token', 'secret')),
+  created_at timestamptz not null default now()
+);
+comment on table private.webhook_credentials is 'sha256 of the URL token and of the body secret. Several may be live at once, for rotation.';
+create index webhook_credentials_webhook on private.webhook_credentials (webhook_id);
+
+create function private.random_token() returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  select translate(encode(extensions.gen_random_bytes(24), 'base64'), '+/', '-_')
+$$;
+
+create function public.create_webhook(p_name text default 'TradingView') returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  webhook uuid := gen_random_uuid();
+  token text := private.random_token();
+  secret text := private.random_token();
+  vaulted uuid;
+begin
+  if (select count(*) from public.user_webhook_configs where user_id = trader) >= 50 then
+    raise exception 'a trader has at most 50 webhooks' using errcode = '54000', hint = 'delete one that is not used';
+  end if;
+  vaulted := vault.create_secret(
+    jsonb_build_object('token', token, 'secret', secret)::text, 'webhook/' || webhook::text);
+  insert into public.user_webhook_configs (id, user_id, name, secret_id, hint)
+  values (webhook, trader, coalesce(p_name, 'TradingView'), vaulted, right(token, 4));
+  insert into private.webhook_credentials (hash, webhook_id, kind)
+  values (sha256(convert_to(token, 'UTF8')), webhook, 'token'), (sha256(convert_to(secret, 'UTF8')), webhook, 'secret');
+  perform private.audit(trader, 'trader', 'webhook.created', webhook, '{}');
+  return jsonb_build_object(
+    'id', webhook, 'token', token, 'secret', secret, 'path', '/functions/v1/webhook/' || token);
+end
+$$;
+comment on function public.create_webhook is 'Makes a webhook for the caller and shows its token and secret, once.';
+
+create function private.source_allowed(p_sources text[], p_ip text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  address inet;
+begin
+  if p_sources is null then
+    return true;
+  end if;
+  begin
+    address := p_ip::inet;
+  exception when invalid_text_representation then
+    return false;
+  end;
+  return coalesce((
+    select bool_or(
+      case
+        -- The four addresses that TradingView publishes in "How to configure webhook alerts".
+        when lower(s) = 'tradingview' then address in (
+          inet '52.89.214.238', inet '34.212.75.30', inet '54.218.53.128', inet '52.32.178.7')
+        else address <<= s::inet
+      end)
+    from unnest(p_sources) s
+  ), false);
+end
+$$;
+
+create function private.check_sources() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  source text;
+  network inet;
+begin
+  foreach source in array coalesce(new.allowed_sources, '{}') loop
+    if lower(source) <> 'tradingview' then
+      network := source::inet;
+    end if;
+  end loop;
+  return new;
+exception when invalid_text_representation then
+  raise exception 'allowed source "%" is neither "tradingview" nor an address or network', left(source, 60)
+  using errcode = '22023';
+end
+$$;
+create trigger check_sources before insert or update of allowed_sources on public.user_webhook_configs
+for each row execute function private.check_sources();
+
+alter table public.user_webhook_configs enable row level security;
+alter table public.user_webhook_configs force row level security;
+create policy own_webhooks_select on public.user_webhook_configs for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_webhooks_update on public.user_webhook_configs for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_webhooks_delete on public.user_webhook_configs for delete to authenticated
+using ((select auth.uid()) = user_id);
+-- Signals: accepted alerts, and those a trader must see because they were refused.
+
+create table public.signals (
+  id uuid primary key default gen_random_uuid(),
+  -- Order of arrival. Per trader it is also the order of commit: ingest holds the trader's lock.
+  seq bigint generated always as identity,
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  webhook_id uuid,
+  account_id uuid,
+  exchange text,
+  environment text,
+  symbol text,
+  action text,
+  is_exit boolean not null default false,
+  alert jsonb not null default '{}',
+  raw text,
+  warnings text[] not null default '{}',
+  lane text generated always as (account_id::text || '/' || symbol) stored,
+  status text not null default 'pending' check (
+    status in ('pending', 'executing', 'done', 'rejected', 'rate_limited', 'expired', 'failed', 'review')
+  ),
+  reason_code text,
+  reason text,
+  plan jsonb,
+  alert_at timestamptz,
+  received_at timestamptz not null default clock_timestamp(),
+  claimed_at timestamptz,
+  submitted_at timestamptz,
+  acknowledged_at timestamptz,
+  finished_at timestamptz,
+  claimed_by text,
+  attempt integer not null default 0,
+  fence bigint not null default 0,
+  lease_until timestamptz,
+  created_at timestamptz not null default now(),
+  unique (user_id, id),
+  foreign key (user_id, webhook_id) references public.user_webhook_configs (user_id, id)
+  on delete set null (webhook_id),
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id)
+  on delete set null (account_id),
+  check (status not in ('pending', 'executing') or lane is not null),
+  check ((status = 'executing') = (lease_until is not null)),
+  check ((status in ('pending', 'executing')) = (finished_at is null))
+);
+comment on table public.signals is 'Alerts that were accepted, and those refused that their trader must see. One signal has one effect.';
+comment on column public.signals.alert is 'The alert as understood: canonical names, decimals as text, no secret.';
+comment on column public.signals.raw is 'The alert as it came, without its secret.';
+comment on column public.signals.fence is 'Grows with each claim; every later write must carry it.';
+comment on column public.signals.plan is 'The legs decided by the first claim. Later claims continue it and never plan anew.';
+
+create index signals_user on public.signals (user_id, received_at desc);
+create index signals_webhook on public.signals (user_id, webhook_id);
+create index signals_account on public.signals (user_id, account_id);
+-- Partial indexes on the live states: cost follows the work waiting, not the history.
+create index signals_pending on public.signals (seq) where status = 'pending';
+create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';
+create index signals_lease on public.signals (lease_until) where status = 'executing';
+create index signals_review on public.signals (lane) where status = 'review';
+create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
+
+-- Deleting an account ends what waits for it, before the foreign key takes the account off the signal.
+create function private.end_signals_of_account() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  with ended as (
+    update public.signals set
+      status = 'failed', reason_code = 'no_account', lease_until = null, finished_at = clock_timestamp(),
+      fence = fence + 1,
+      reason = case status
+        when 'executing' then 'The account of this alert was deleted while it was executed; look at the venue itself.'
+        else 'The account of this alert was deleted before it was executed.'
+      end
+    where user_id = old.user_id and account_id = old.id and status in ('pending', 'executing')
+    returning id, user_id
+  )
+  insert into public.audit_log (user_id, actor, action, subject, detail)
+  select e.user_id, 'database', 'signal.finished', e.id, '{"status": "failed", "reason_code": "no_account"}'
+  from ended e;
+  return old;
+end
+$$;
+create trigger end_signals before delete on public.user_api_keys
+for each row execute function private.end_signals_of_account();
+
+-- What makes an alert a repetition. Only accepted alerts are kept here: a refused one had no effect.
+create table private.alert_keys (
+  user_id uuid not null references auth.users (id) on delete cascade,
+  key bytea not null,
+  signal_id uuid not null,
+  expires_at timestamptz not null,
+  primary key (user_id, key)
+);
+create index alert_keys_expiry on private.alert_keys (expires_at) where expires_at < 'infinity';
+
+alter table public.signals enable row level security;
+alter table public.signals force row level security;
+create policy own_signals_select on public.signals for select to authenticated
+using ((select auth.uid()) = user_id);
+-- Orders: one row for each order we want, written before the venue is asked. Fills: what the venue executed.
+
+create table public.orders (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  account_id uuid,
+  signal_id uuid not null,
+  leg smallint not null check (leg between 1 and 20),
+  client_order_id text not null unique check (client_order_id ~ '^[A-Za-z][A-Za-z0-9]{2,27}$'),
+  exchange text not null,
+  environment text not null,
+  symbol text not null,
+  side text not null check (side in ('buy', 'sell')),
+  order_type text not null check (order_type in ('market')),
+  -- Below infinity also keeps NaN out, which sorts above every number.
+  quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
+  reduce_only boolean not null default false,
+  reference_price numeric check (reference_price > 0 and reference_price < 'infinity'),
+  state text not null default 'submitting' check (
+    state in (
+      'submitting', 'accepted', 'working', 'partially_filled', 'filled', 'cancelled', 'expired', 'refused', 'unknown',
+      'absent'
+    )
+  ),
+  venue_order_id text check (length(venue_order_id) <= 200),
+  filled_quantity numeric not null default 0 check (filled_quantity >= 0 and filled_quantity < 'infinity'),
+  average_price numeric check (average_price > 0 and average_price < 'infinity'),
+  reason_code text,
+  reason text,
+  submissions integer not null default 1,
+  submitted_at timestamptz not null default clock_timestamp(),
+  acknowledged_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (signal_id, leg),
+  unique (user_id, id),
+  foreign key (user_id, signal_id) references public.signals (user_id, id) on delete cascade,
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
+);
+comment on table public.orders is 'One row for each order we want, written before the venue is asked.';
+comment on column public.orders.submissions is 'How often a worker was allowed to send this order. More than 1 only after a look-up said absent.';
+create trigger touch before update on public.orders
+for each row execute function private.touch_updated_at();
+create index orders_user on public.orders (user_id, created_at desc);
+create index orders_signal on public.orders (user_id, signal_id);
+create index orders_account on public.orders (user_id, account_id);
+create index orders_live on public.orders (account_id)
+where state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown');
+
+create table public.fills (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  account_id uuid,
+  order_id uuid not null,
+  venue_fill_id text not null check (length(venue_fill_id) between 1 and 200),
+  symbol text not null,
+  side text not null check (side in ('buy', 'sell')),
+  price numeric not null check (price > 0 and price < 'infinity'),
+  quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
+  -- Below zero is a rebate.
+  fee numeric not null default 0 check (fee > '-infinity' and fee < 'infinity'),
+  fee_currency text,
+  filled_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  foreign key (user_id, order_id) references public.orders (user_id, id) on delete cascade,
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
+);
+comment on table public.fills is 'What the venue executed, one row for each of its own fill ids.';
+-- Applying a fill twice changes nothing: the venue's own id decides. Some venues count fills per symbol.
+create unique index fills_once on public.fills (user_id, account_id, symbol, venue_fill_id);
+create index fills_user on public.fills (user_id, filled_at desc);
+create index fills_order on public.fills (user_id, order_id);
+
+alter table public.orders enable row level security;
+alter table public.orders force row level security;
+create policy own_orders_select on public.orders for select to authenticated
+using ((select auth.uid()) = user_id);
+
+alter table public.fills enable row level security;
+alter table public.fills force row level security;
+create policy own_fills_select on public.fills for select to authenticated
+using ((select auth.uid()) = user_id);
+-- Positions: what is open now. Trades: closed round trips. Both follow fills and nothing else.
+-- Prices and quantities have 18 decimals, more than any venue sends. Money and percent have no upper bound: a fill that
+-- happened must never be refused because its product does not fit a column.
+
+create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
+
+create table public.positions (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  account_id uuid not null,
+  exchange text,
+  asset_class public.asset_class_type,
+  symbol text not null,
+  side text not null check (side in ('BUY', 'SELL')),
+  quantity numeric(38, 18) not null check (quantity > 0),
+  entry_price numeric(38, 18) not null check (entry_price > 0),
+  entry_time timestamptz not null,
+  position_size_usd numeric not null,
+  entry_fees numeric(38, 18) not null default 0,
+  entry_order_id text,
+  stop_loss_order_id text,
+  take_profit_order_id text,
+  stop_loss_price numeric(38, 18),
+  take_profit_price numeric(38, 18),
+  stop_loss_percent numeric(10, 4),
+  take_profit_percent numeric(10, 4),
+  current_price numeric(38, 18),
+  unrealized_pnl_usd numeric,
+  unrealized_pnl_percent numeric,
+  last_price_update timestamptz,
+  notes text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, account_id, symbol),
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade
+);
+comment on table public.positions is 'What is open now.';
+comment on column public.positions.entry_fees is 'Fees of the open quantity; they count when it is closed.';
+create trigger touch before update on public.positions
+for each row execute function private.touch_updated_at();
+
+create table public.trades (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  account_id uuid,
+  exchange text,
+  asset_class public.asset_class_type,
+  symbol text not null,
+  side text not null check (side in ('BUY', 'SELL')),
+  entry_price numeric(38, 18) not null check (entry_price > 0),
+  entry_time timestamptz not null,
+  exit_price numeric(38, 18) not null check (exit_price > 0),
+  exit_time timestamptz not null,
+  quantity numeric(38, 18) not null check (quantity > 0),
+  position_size_usd numeric not null,
+  stop_loss_price numeric(38, 18),
+  take_profit_price numeric(38, 18),
+  stop_loss_percent numeric(10, 4),
+  take_profit_percent numeric(10, 4),
+  pnl_usd numeric not null,
+  pnl_percent numeric not null,
+  fees_usd numeric(38, 18) not null default 0,
+  is_winner boolean not null,
+  exit_reason text not null default 'signal',
+  order_id text not null,
+  notes text,
+  created_at timestamptz not null default now(),
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
+);
+comment on table public.trades is 'Closed round trips, entry to exit, with their profit.';
+comment on column public.trades.side is 'Side of the position that was closed.';
+comment on column public.trades.pnl_usd is 'Net of the fees of entry and exit.';
+-- One row for what one closing order took off one position, however many fills it came in.
+create unique index trades_once on public.trades (user_id, order_id);
+create index trades_exit on public.trades (user_id, exit_time desc);
+create index trades_account on public.trades (user_id, account_id);
+
+-- Closes p_quantity of a position at p_price and writes it into the trade of the closing order.
+create function private.close_quantity(
+  p_position public.positions, p_order public.orders, p_price numeric, p_quantity numeric, p_fee numeric,
+  p_at timestamptz
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  direction numeric := case p_position.side when 'BUY' then 1 else -1 end;
+  entry_fee numeric := p_position.entry_fees * p_quantity / p_position.quantity;
+  pnl numeric := (p_price - p_position.entry_price) * p_quantity * direction - entry_fee - p_fee;
+  cost numeric := p_position.entry_price * p_quantity;
+begin
+  insert into public.trades as t (
+    user_id, account_id, exchange, asset_class, symbol, side, entry_price, entry_time, exit_price, exit_time, quantity,
+    position_size_usd, pnl_usd, pnl_percent, fees_usd, is_winner, order_id
+  ) values (
+    p_position.user_id, p_position.account_id, p_position.exchange, p_position.asset_class, p_position.symbol,
+    p_position.side, p_position.entry_price, p_position.entry_time, p_price, p_at, p_quantity,
+    round(cost, 2), round(pnl, 8), round(pnl * 100 / cost, 4), entry_fee + p_fee, pnl > 0, p_order.client_order_id
+  )
+  on conflict (user_id, order_id) do update set
+    -- The two differ when a fill of another order raised the position between two fills of this one.
+    entry_price = (t.entry_price * t.quantity + excluded.entry_price * excluded.quantity)
+      / (t.quantity + excluded.quantity),
+    entry_time = least(t.entry_time, excluded.entry_time),
+    exit_price = (t.exit_price * t.quantity + excluded.exit_price * excluded.quantity) / (t.quantity + excluded.quantity),
+    exit_time = greatest(t.exit_time, excluded.exit_time),
+    quantity = t.quantity + excluded.quantity,
+    position_size_usd = t.position_size_usd + excluded.position_size_usd,
+    pnl_usd = t.pnl_usd + excluded.pnl_usd,
+    pnl_percent = round((t.pnl_usd + excluded.pnl_usd) * 100
+      / (t.entry_price * t.quantity + excluded.entry_price * excluded.quantity), 4),
+    fees_usd = t.fees_usd + excluded.fees_usd,
+    is_winner = t.pnl_usd + excluded.pnl_usd > 0;
+  if p_quantity >= p_position.quantity then
+    delete from public.positions where id = p_position.id;
+  else
+    update public.positions set
+      quantity = quantity - p_quantity,
+      entry_fees = entry_fees - entry_fee,
+      position_size_usd = round(entry_price * (quantity - p_quantity), 2)
+    where id = p_position.id;
+  end if;
+end
+$$;
+
+create function private.open_quantity(
+  p_order public.orders, p_price numeric, p_quantity numeric, p_fee numeric, p_at timestamptz
+) returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.positions as p (
+    user_id, account_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd, entry_fees,
+    entry_order_id
+  ) values (
+    p_order.user_id, p_order.account_id, p_order.exchange, p_order.symbol, upper(p_order.side), p_quantity, p_price, p_at,
+    round(p_price * p_quantity, 2), p_fee, p_order.client_order_id
+  )
+  on conflict (user_id, account_id, symbol) do update set
+    entry_price = (p.entry_price * p.quantity + excluded.entry_price * excluded.quantity)
+      / (p.quantity + excluded.quantity),
+    quantity = p.quantity + excluded.quantity,
+    entry_fees = p.entry_fees + excluded.entry_fees,
+    position_size_usd = p.position_size_usd + excluded.position_size_usd
+$$;
+
+-- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.
+create function private.apply_fill(p_order public.orders, p_fill jsonb) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  price numeric := (p_fill ->> 'price')::numeric;
+  quantity numeric := (p_fill ->> 'quantity')::numeric;
+  fee numeric := coalesce((p_fill ->> 'fee')::numeric, 0);
+  at timestamptz := (p_fill ->> 'filled_at')::timestamptz;
+  held public.positions;
+  closing numeric := 0;
+begin
+  insert into public.fills (
+    user_id, account_id, order_id, venue_fill_id, symbol, side, price, quantity, fee, fee_currency, filled_at
+  ) values (
+    p_order.user_id, p_order.account_id, p_order.id, p_fill ->> 'venue_fill_id', p_order.symbol, p_order.side, price,
+    quantity, fee, p_fill ->> 'fee_currency', at
+  ) on conflict (user_id, account_id, symbol, venue_fill_id) do nothing;
+  if not found then
+    return false;
+  end if;
+  select * into held from public.positions p
+  where p.user_id = p_order.user_id and p.account_id = p_order.account_id and p.symbol = p_order.symbol
+  for update;
+  if found and held.side <> upper(p_order.side) then
+    closing := least(quantity, held.quantity);
+    perform private.close_quantity(held, p_order, price, closing, fee * closing / quantity, at);
+  end if;
+  if quantity > closing then
+    perform private.open_quantity(p_order, price, quantity - closing, fee * (quantity - closing) / quantity, at);
+  end if;
+  return true;
+end
+$$;
+
+alter table public.positions enable row level security;
+alter table public.positions force row level security;
+create policy own_positions_select on public.positions for select to authenticated
+using ((select auth.uid()) = user_id);
+
+alter table public.trades enable row level security;
+alter table public.trades force row level security;
+create policy own_trades_select on public.trades for select to authenticated
+using ((select auth.uid()) = user_id);
+-- The one way by which sealed keys leave the database: inside an answer to a worker.
+
+-- Null when Vault cannot open the secret. One damaged secret must not stop the claims of every trader.
+create function private.open_secret(p_secret_id uuid) returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (select d.decrypted_secret from vault.decrypted_secrets d where d.id = p_secret_id);
+exception when others then
+  raise warning 'secret % does not open (%)', p_secret_id, sqlstate;
+  return null;
+end
+$$;
+
+create function private.account_for_worker(p_account_id uuid) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
+    'key_version', k.key_version, 'status', k.status, 'sealed', private.open_secret(k.secret_id))
+  from public.user_api_keys k
+  where k.id = p_account_id
+$$;
+-- A small durable queue for work that is not an alert: key validation now, more kinds later.
+
+create table private.tasks (
+  id bigint generated always as identity primary key,
+  kind text not null check (kind in ('validate_key')),
+  user_id uuid references auth.users (id) on delete cascade,
+  account_id uuid references public.user_api_keys (id) on delete cascade,
+  payload jsonb not null default '{}',
+  state text not null default 'pending' check (state in ('pending', 'running', 'done', 'dead')),
+  run_at timestamptz not null default now(),
+  attempt integer not null default 0,
+  fence bigint not null default 0,
+  lease_until timestamptz,
+  last_error text,
+  created_at timestamptz not null default now(),
+  finished_at timestamptz,
+  check ((state = 'running') = (lease_until is not null))
+);
+create index tasks_due on private.tasks (run_at) where state = 'pending';
+create index tasks_lease on private.tasks (lease_until) where state = 'running';
+create index tasks_user on private.tasks (user_id);
+create index tasks_account on private.tasks (account_id);
+
+create function private.enqueue_task(p_kind text, p_user_id uuid, p_account_id uuid, p_payload jsonb) returns bigint
+language sql
+set search_path = ''
+as $$
+  insert into private.tasks (kind, user_id, account_id, payload)
+  values (p_kind, p_user_id, p_account_id, p_payload)
+  returning id
+$$;
+
+-- What every claim must say, of signals and of tasks.
+create function private.check_claim(p_worker text, p_limit integer, p_lease_seconds integer) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if coalesce(length(p_worker) not between 1 and 100, true) or coalesce(p_limit not between 1 and 500, true)
+    or coalesce(p_lease_seconds not between 1 and 600, true) then
+    raise exception 'a claim needs a worker''s name, a limit of 1 to 500 and a lease of 1 to 600 seconds'
+    using errcode = '22023';
+  end if;
+end
+$$;
+
+-- A task whose workers never lived to finish it is a dead letter too.
+create function private.bury_hopeless_tasks(p_now timestamptz) returns void
+language sql
+set search_path = ''
+as $$
+  update private.tasks set
+    state = 'dead', lease_until = null, finished_at = p_now, fence = fence + 1,
+    last_error = 'begun ten times and never finished'
+  where id in (
+    select id from private.tasks where state = 'running' and lease_until < p_now and attempt >= 10
+    for update skip locked
+  )
+$$;
+
+create function public.claim_tasks(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  moment timestamptz := clock_timestamp();
+  answer jsonb;
+begin
+  perform private.check_claim(p_worker, p_limit, p_lease_seconds);
+  perform private.bury_hopeless_tasks(moment);
+  -- Two lists, because one condition over both states could use neither partial index.
+  with due as materialized (
+    select t.id, t.run_at from private.tasks t
+    where t.state = 'pending' and t.run_at <= moment
+    order by t.run_at
+    limit p_limit
+    for update skip locked
+  ), abandoned as materialized (
+    select t.id, t.run_at from private.tasks t
+    where t.state = 'running' and t.lease_until < moment
+    order by t.lease_until
+    limit p_limit
+    for update skip locked
+  ), chosen as materialized (
+    select c.id from (select * from due union all select * from abandoned) c order by c.run_at, c.id limit p_limit
+  ), claimed as (
+    update private.tasks t set
+      state = 'running', attempt = t.attempt + 1, fence = t.fence + 1,
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from chosen where t.id = chosen.id
+    returning t.*
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'task_id', c.id, 'kind', c.kind, 'fence', c.fence, 'attempt', c.attempt, 'payload', c.payload,
+    'user_id', c.user_id, 'account', private.account_for_worker(c.account_id)
+  ) order by c.id), '[]') into answer
+  from claimed c;
+  return answer;
+end
+$$;
+comment on function public.claim_tasks is 'Up to p_limit due tasks, leased to the worker.';
+
+-- What a validation found out about an account, unless its keys were replaced meanwhile: those have a task of their own.
+create function private.record_validation(p_task private.tasks, p_result jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.user_api_keys set
+    status = p_result ->> 'account_status', status_reason = left(p_result ->> 'status_reason', 2000),
+    validated_at = clock_timestamp()
+  where id = p_task.account_id
+    and not exists (
+      select from private.tasks later
+      where later.account_id = p_task.account_id and later.kind = 'validate_key' and later.id > p_task.id
+    );
+  if found then
+    perform private.audit(p_task.user_id, 'worker', 'api_key.validated', p_task.account_id, jsonb_build_object(
+      'status', p_result ->> 'account_status', 'reason', left(p_result ->> 'status_reason', 2000)));
+  end if;
+end
+$$;
+
+-- One result: {"task_id","fence","ok","error","retry_in_seconds","account_status","status_reason"}.
+create function private.finish_task(p_result jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  task private.tasks;
+  succeeded boolean;
+  dead boolean;
+begin
+  succeeded := coalesce((p_result ->> 'ok')::boolean, false);
+  -- The account before the task: in this order the deletion of an account takes them too. With the account locked,
+  -- no task for newer keys can appear unseen.
+  perform from public.user_api_keys k
+  where k.id = (select t.account_id from private.tasks t where t.id = (p_result ->> 'task_id')::bigint)
+  for no key update;
+  select * into task from private.tasks
+  where id = (p_result ->> 'task_id')::bigint and fence = (p_result ->> 'fence')::bigint and state = 'running'
+  for update;
+  if not found then
+    return jsonb_build_object('task_id', p_result -> 'task_id', 'ok', false);
+  end if;
+  -- After ten attempts a person has to look.
+  dead := not succeeded and (task.attempt >= 10 or p_result ->> 'retry_in_seconds' is null);
+  update private.tasks set
+    state = case when succeeded then 'done' when dead then 'dead' else 'pending' end,
+    run_at = clock_timestamp() + make_interval(secs => coalesce((p_result ->> 'retry_in_seconds')::numeric, 0)::float8),
+    last_error = left(p_result ->> 'error', 2000),
+    lease_until = null,
+    finished_at = case when succeeded or dead then clock_timestamp() end
+  where id = task.id;
+  if task.kind = 'validate_key' and p_result ->> 'account_status' is not null then
+    perform private.record_validation(task, p_result);
+  end if;
+  return jsonb_build_object('task_id', p_result -> 'task_id', 'ok', true);
+exception
+  -- One result that does not fit must not undo the others of the same call.
+  when data_exception or integrity_constraint_violation or program_limit_exceeded then
+    return jsonb_build_object('task_id', p_result -> 'task_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.finish_tasks(p_results jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.finish_task(r) order by n), '[]')
+  from jsonb_array_elements(p_results) with ordinality as results (r, n)
+$$;
+comment on function public.finish_tasks is 'Records results of tasks whose lease is still held; the rest answer false.';
+-- The alert language, parsed in one place: text in, canonical fields or a reason out. Pure functions.
+
+create type private.parsed_alert as (
+  secret text,       -- as sent in the body, for finding the webhook; never stored
+  fields jsonb,      -- canonical names; decimals as text; null when the body was not understood
+  raw text,          -- the body without its secret
+  warnings text [],
+  reason_code text,  -- set when the alert cannot be accepted
+  reason text
+);
+
+-- What may stand around a name or a value.
+create function private.trim_blank(p_text text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return btrim(p_text, E' \t\r\n\f\v');
+end
+$$;
+
+-- key=value pairs, one a line or separated by semicolons. No row when the text is anything else.
+create function private.read_pairs(p_body text) returns table (name text, value jsonb)
+language sql
+immutable
+set search_path = ''
+as $$
+  with pairs as materialized (
+    select private.trim_blank(p) as pair from regexp_split_to_table(p_body, E'[;\r\n]+') p where private.trim_blank(p) <> ''
+  )
+  select
+    private.trim_blank(split_part(pair, '=', 1)),
+    to_jsonb(private.trim_blank(substr(pair, strpos(pair, '=') + 1)))
+  from pairs
+  where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
+$$;
+
+-- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values:
+-- jsonb would keep the last one and nobody would know.
+create function private.read_body(p_body text, out pairs jsonb, out twice text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  begin
+    pairs := p_body::jsonb;
+    if jsonb_typeof(pairs) = 'object' then
+      select min(k.key) into twice from (
+        select e.key from json_each(p_body::json) e group by e.key having count(distinct e.value::jsonb) > 1
+      ) k;
+    else
+      pairs := null;
+    end if;
+    return;
+  exception
+    -- Not JSON, or JSON that text, numeric or the stack cannot hold.
+    when data_exception or program_limit_exceeded then
+      pairs := null;
+  end;
+  select jsonb_object_agg(p.name, p.value) into pairs from private.read_pairs(p_body) p;
+  select min(n.name) into twice from (
+    select p.name from private.read_pairs(p_body) p group by p.name having count(distinct p.value) > 1
+  ) n;
+end
+$$;
+
+-- Numbers that are short to send and long to store (1e99999), and nesting that no alert needs.
+create function private.is_outsized(p_pairs jsonb) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when jsonb_path_exists(p_pairs, 'strict $.**{9}') then true
+    else jsonb_path_exists(p_pairs, 'strict $.** ? (@.type() == "number"
+      && (@ > 1e30 || @ < -1e30 || (@ != 0 && @ > -1e-30 && @ < 1e-30)))')
+  end;
+end
+$$;
+
+-- Names are compared without case, underscores, hyphens and blanks: a misspelt "StopLoss" must not become an unknown
+-- field and its entry go out without a stop.
+create function private.canonical_name(p_name text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  bare text := lower(regexp_replace(p_name, '[\s_-]', '', 'g'));
+begin
+  return case
+    when bare = 'secret' then 'secret'
+    when bare in ('id', 'signalid', 'alertid') then 'id'
+    when bare in ('exchange', 'venue', 'broker') then 'exchange'
+    when bare = 'environment' then 'environment'
+    when bare in ('symbol', 'ticker', 'underlying') then 'symbol'
+    when bare in ('action', 'side') then 'action'
+    when bare in ('ordertype', 'type') then 'order_type'
+    when bare in ('price', 'limitprice') then 'price'
+    when bare in ('quantity', 'qty', 'contracts', 'units', 'shares') then 'quantity'
+    when bare in ('positionsizeusd', 'amountusd') then 'position_size_usd'
+    when bare in ('positionsizepercent', 'sizepercent', 'size') then 'position_size_percent'
+    when bare in ('stoplosspercent', 'stoploss') then 'stop_loss_percent'
+    when bare in ('takeprofitpercent', 'takeprofit') then 'take_profit_percent'
+    when bare in ('trailingstoppips', 'trailingstop') then 'trailing_stop_pips'
+    when bare in ('closepercent', 'sellpercentage') then 'close_percent'
+    when bare in ('timestamp', 'time', 'timenow') then 'timestamp'
+    when bare in ('right', 'optiontype') then 'right'
+    else coalesce((
+      select k from unnest('{reduce_only,dry_run,market_position,market_position_size,stop_price,time_in_force,
+        risk_percent,risk_usd,leverage,stop_loss_price,take_profit_price,take_profits,trailing_stop_percent,
+        use_trailing_stop,strategy,strategy_id,strike,expiration,dte,option_symbol,exit_strategy,legs}'::text[]) k
+      where replace(k, '_', '') = bare
+    ), p_name)
+  end;
+end
+$$;
+
+-- A plain decimal as canonical text, or null. NaN, infinities, exponents and separators are not plain.
+create function private.plain_decimal(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    -- Digits are spelt out, because \d also fits those of other scripts in some locales.
+    when p_value ~ '^[+-]?([0-9]{1,15}(\.[0-9]{0,12})?|\.[0-9]{1,12})$' then trim_scale(p_value::numeric)::text
+  end;
+end
+$$;
+
+create function private.parse_boolean(p_value text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when lower(btrim(p_value)) in ('true', 'yes', '1', 'on') then true
+    when lower(btrim(p_value)) in ('false', 'no', '0', 'off') then false
+  end;
+end
+$$;
+
+-- Unix seconds, unix milliseconds or ISO 8601 (without a zone: UTC). Null when it is none of them.
+create function private.parse_time(p_value text) returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  value text := btrim(p_value);
+begin
+  if value ~ '^[0-9]{9,10}(\.[0-9]{1,6})?$' then
+    return to_timestamp(value::numeric::float8);
+  elsif value ~ '^[0-9]{12,13}$' then
+    return to_timestamp((value::numeric / 1000)::float8);
+  elsif value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)? ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$'
+    then
+    return value::timestamptz;
+  end if;
+  return null;
+-- A day or an offset that does not exist.
+exception when data_exception then
+  return null;
+end
+$$;
+
+-- Strips "EXCHANGE:" and the suffixes of perpetuals, and writes pairs without their slash. Null if nothing fits.
+create function private.parse_symbol(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  bare text := regexp_replace(upper(btrim(p_value)), '^[A-Z0-9_]+:', '');
+begin
+  bare := replace(regexp_replace(bare, '(\.P|(?<=[A-Z0-9])[.-]?PERP)$', ''), '/', '');
+  return case when bare ~ '^[A-Z0-9][A-Z0-9._-]{0,39}$' then bare end;
+end
+$$;
+
+create function private.parse_action(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case lower(btrim(p_value))
+    when 'buy' then 'buy'
+    when 'long' then 'buy'
+    when 'sell' then 'sell'
+    when 'short' then 'sell'
+    when 'close' then 'close'
+    when 'exit' then 'close'
+    when 'flat' then 'close'
+    when 'close_long' then 'close_long'
+    when 'close_short' then 'close_short'
+  end;
+end
+$$;
+
+create function private.parse_environment(p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case lower(btrim(p_value))
+    when 'production' then 'production'
+    when 'live' then 'production'
+    when 'sandbox' then 'sandbox'
+    when 'practice' then 'sandbox'
+    when 'testnet' then 'sandbox'
+    when 'paper' then 'paper'
+  end;
+end
+$$;
+
+-- One field's canonical value as jsonb, or null when it cannot be understood.
+create function private.parse_field(p_name text, p_value text) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_name in ('quantity', 'position_size_usd', 'price', 'close_percent')
+      then to_jsonb(case when private.plain_decimal(p_value)::numeric > 0
+        and (p_name <> 'close_percent' or private.plain_decimal(p_value)::numeric between 0.1 and 100)
+        then private.plain_decimal(p_value) end)
+    when p_name in ('reduce_only', 'dry_run') then to_jsonb(private.parse_boolean(p_value))
+    when p_name = 'timestamp' then to_jsonb(private.parse_time(p_value))
+    when p_name = 'symbol' then to_jsonb(private.parse_symbol(p_value))
+    when p_name = 'action' then to_jsonb(private.parse_action(p_value))
+    when p_name = 'environment' then to_jsonb(private.parse_environment(p_value))
+    when p_name = 'exchange' then to_jsonb(lower(btrim(p_value)))
+    when p_name = 'order_type' then to_jsonb(lower(btrim(p_value)))
+    when p_name = 'id' and length(p_value) <= 128 then to_jsonb(p_value)
+  end;
+end
+$$;
+
+create function private.is_executed_field(p_name text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_name in (
+    'id', 'exchange', 'environment', 'symbol', 'action', 'order_type', 'price', 'quantity', 'position_size_usd',
+    'close_percent', 'reduce_only', 'timestamp', 'dry_run');
+end
+$$;
+
+-- Fields of the alert language that change what is executed. An alert that carries one which is not executed yet is
+-- refused: an entry without the stop that its trader asked for is worse than no entry.
+create function private.is_pending_field(p_name text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_name in (
+    'market_position', 'market_position_size', 'stop_price', 'time_in_force', 'position_size_percent', 'risk_percent',
+    'risk_usd', 'leverage', 'stop_loss_percent', 'take_profit_percent', 'stop_loss_price', 'take_profit_price',
+    'take_profits', 'trailing_stop_percent', 'trailing_stop_pips', 'use_trailing_stop', 'strategy', 'strategy_id',
+    'right', 'strike', 'expiration', 'dte', 'option_symbol', 'exit_strategy', 'legs');
+end
+$$;
+
+-- What can only make a position smaller. It passes the plan limit and a lane under review.
+create function private.is_exit(p_fields jsonb) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(p_fields ->> 'action' like 'close%' or (p_fields ->> 'reduce_only')::boolean, false);
+end
+$$;
+
+create function private.check_alert(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  exit_action boolean := p_fields ->> 'action' like 'close%';
+begin
+  if p_fields -> 'symbol' is null or p_fields -> 'action' is null then
+    reason_code := 'missing_field';
+    reason := format('The alert has no "%s".', case when p_fields -> 'symbol' is null then 'symbol' else 'action' end);
+  elsif p_fields ->> 'order_type' not in ('market', 'limit', 'stop', 'stop_limit') then
+    reason_code := 'invalid_value';
+    reason := format('"order_type" is "%s"; known are market, limit, stop and stop_limit.',
+      left(p_fields ->> 'order_type', 60));
+  elsif p_fields ->> 'order_type' <> 'market' then
+    reason_code := 'not_supported';
+    reason := format('"order_type" is "%s"; only market orders are executed so far.', p_fields ->> 'order_type');
+  elsif p_fields -> 'quantity' is not null and p_fields -> 'position_size_usd' is not null then
+    reason_code := 'size_conflict';
+    reason := 'The alert has both "quantity" and "position_size_usd"; send one of them.';
+  elsif p_fields -> 'close_percent' is not null and not exit_action then
+    reason_code := 'unknown_field_combination';
+    reason := '"close_percent" belongs to a closing action; this alert''s action is "' || (p_fields ->> 'action') || '".';
+  end if;
+end
+$$;
+
+-- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
+create function private.read_fields(
+  p_pairs jsonb, out fields jsonb, out warnings text[], out reason_code text, out reason text
+)
+language plpgsql
+stable
+set search_path = ''
+-- Canonical times do not depend on the session.
+set timezone = 'UTC'
+as $$
+declare
+  pair record;
+  value jsonb;
+  given_names jsonb := '[]';
+begin
+  fields := '{"order_type": "market"}';
+  warnings := '{}';
+  for pair in
+    with named as materialized (
+      select e.key, private.canonical_name(e.key) as name, e.value as given, private.trim_blank(e.value #>> '{}') as text
+      from jsonb_each(p_pairs) e
+    )
+    select n.* from named n
+    -- TradingView leaves a placeholder without a value empty.
+    where n.name <> 'secret' and coalesce(n.text, '') <> ''
+    order by n.key
+  loop
+    if private.is_executed_field(pair.name) then
+      value := case when jsonb_typeof(pair.given) not in ('object', 'array')
+        then private.parse_field(pair.name, pair.text) end;
+      if value is null or value = 'null' then
+        reason_code := coalesce(reason_code, 'invalid_value');
+        reason := coalesce(reason, format('"%s" is "%s", which is not understood.', left(pair.key, 60), left(pair.text, 60)));
+      elsif given_names ? pair.name and fields -> pair.name <> value then
+        reason_code := coalesce(reason_code, 'unknown_field_combination');
+        reason := coalesce(reason, format('The alert says "%s" twice with different values.', pair.name));
+      else
+        fields := fields || jsonb_build_object(pair.name, value);
+        given_names := given_names || to_jsonb(pair.name);
+      end if;
+    elsif private.is_pending_field(pair.name) then
+      reason_code := coalesce(reason_code, 'not_supported');
+      reason := coalesce(reason, format('"%s" is not executed yet; remove it from the alert.', left(pair.key, 60)));
+    else
+      warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
+    end if;
+  end loop;
+end
+$$;
+
+-- What cannot be read may hold a secret anywhere, so only its length is kept.
+create function private.unread_alert(p_body text, p_reason_code text, p_reason text) returns private.parsed_alert
+language sql
+immutable
+set search_path = ''
+as $$
+  select row(
+    null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text[], p_reason_code, p_reason
+  )::private.parsed_alert
+$$;
+
+create function private.parse_alert(p_body text) returns private.parsed_alert
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  body record;
+  secret_names text[];
+  result private.parsed_alert;
+begin
+  -- The edge function refuses what is longer than 16 KiB; decoding may lengthen it.
+  if octet_length(p_body) > 65536 then
+    return private.unread_alert(p_body, 'invalid_value', 'The alert is too long; 16 KiB is the limit.');
+  end if;
+  select b.pairs, b.twice into body from private.read_body(p_body) b;
+  if body.pairs is null then
+    return private.unread_alert(
+      p_body, 'invalid_json', 'The alert is neither a JSON object nor key=value pairs.');
+  end if;
+  secret_names := array(
+    select k from jsonb_object_keys(body.pairs) k where private.canonical_name(k) = 'secret' order by k
+  );
+  if private.is_outsized(body.pairs) then
+    result := private.unread_alert(
+      p_body, 'invalid_value', 'The alert has a number beyond 30 digits or is nested too deep.');
+  else
+    result.raw := (body.pairs - secret_names)::text;
+    select f.fields, f.warnings, f.reason_code, f.reason
+    into result.fields, result.warnings, result.reason_code, result.reason
+    from private.read_fields(body.pairs) f;
+  end if;
+  select body.pairs ->> s.name into result.secret
+  from unnest(secret_names) with ordinality as s (name, n)
+  where jsonb_typeof(body.pairs -> s.name) = 'string' order by s.n limit 1;
+  if body.twice is not null and result.fields is not null then
+    result.reason_code := 'unknown_field_combination';
+    result.reason := format('The alert says "%s" twice with different values.', left(body.twice, 60));
+  elsif result.reason_code is null then
+    select c.reason_code, c.reason into result.reason_code, result.reason from private.check_alert(result.fields) c;
+  end if;
+  return result;
+end
+$$;
+-- One alert in, one answer out, in one transaction. Called by the edge function and by nobody else.
+
+create function private.answer(
+  p_http integer, p_status text, p_signal_id uuid default null, p_reason_code text default null,
+  p_reason text default null, p_retry_after integer default null
+) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'http', p_http,
+    'retry_after', p_retry_after,
+    'body', jsonb_build_object(
+      'status', p_status, 'signal_id', p_signal_id, 'reason_code', p_reason_code, 'reason', p_reason)
+  ));
+end
+$$;
+
+-- t=<unix seconds>,v1=<hex hmac-sha256(secret, t + "." + body)>, five minutes tolerance either way.
+create function private.signature_fits(p_header text, p_body text, p_secret text) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((
+    select
+      abs(extract(epoch from clock_timestamp()) - m [1]::numeric) <= 300
+      -- Hashes of the two are compared, so that the time taken tells nothing of the expected value.
+      and sha256(decode(m [2], 'hex')) = sha256(
+        extensions.hmac(convert_to(m [1] || '.' || p_body, 'UTF8'), convert_to(p_secret, 'UTF8'), 'sha256'))
+    from regexp_match(p_header, '^\s*t=(\d{9,11})\s*,\s*v1=([0-9a-fA-F]{64})\s*$') m
+  ), false)
+$$;
+
+-- Null when the source may send to this webhook, else the reason.
+create function private.refuse_source(
+  p_webhook public.user_webhook_configs, p_body text, p_ip text, p_headers jsonb
+) returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  header text := p_headers ->> 'x-sparky-signature';
+  secret text;
+begin
+  if not private.source_allowed(p_webhook.allowed_sources, p_ip) then
+    return 'source_not_allowed';
+  end if;
+  if header is null then
+    return case when p_webhook.require_signature then 'signature_missing' end;
+  end if;
+  select d.decrypted_secret::jsonb ->> 'secret' into secret
+  from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
+  return case when not private.signature_fits(header, p_body, secret) then 'signature_wrong' end;
+end
+$$;
+
+-- The account an alert means, or a reason code and sentence.
+create function private.find_account(
+  p_user_id uuid, p_fields jsonb, out account public.user_api_keys, out reason_code text, out reason text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  venue text := p_fields ->> 'exchange';
+  wanted text := p_fields ->> 'environment';
+  accounts integer;
+begin
+  if venue is not null and venue not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper') then
+    reason_code := 'unknown_exchange';
+    reason := format('"exchange" is "%s"; known are aster, oanda, tradier, tastytrade and paper.', left(venue, 40));
+    return;
+  end if;
+  select count(*) into accounts from public.user_api_keys k where k.user_id = p_user_id;
+  if venue is null and accounts > 1 then
+    reason_code := 'missing_field';
+    reason := format('The alert has no "exchange", and you have %s accounts; name the one you mean.', accounts);
+    return;
+  end if;
+  select * into account from public.user_api_keys k
+  where k.user_id = p_user_id and (venue is null or k.exchange = venue)
+    and (wanted is null and (k.environment in ('production', 'paper') or venue is null) or k.environment = wanted)
+  order by k.environment = 'production' desc
+  limit 1;
+  if account.id is null then
+    reason_code := 'no_account';
+    reason := format('You have no %s account%s; save its keys first.', coalesce(venue, 'exchange'),
+      coalesce(' for ' || wanted, ''));
+  end if;
+end
+$$;
+
+-- What the plan leaves for this hour: null when there is room, else the answer that says when there will be.
+create function private.over_limit(p_user_id uuid, p_now timestamptz, out reason text, out retry_after integer)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  allowed integer;
+  plan_name text;
+  used integer;
+  oldest timestamptz;
+begin
+  select c.webhooks_per_hour, c.plan into allowed, plan_name from private.current_plan(p_user_id) c;
+  if allowed is null and plan_name is not null then
+    return;
+  end if;
+  -- No plan at all, because an operator renamed or removed Free, is not a plan without limits.
+  allowed := coalesce(allowed, 0);
+  select count(*), min(s.received_at) into used, oldest from (
+    select received_at from public.signals
+    where user_id = p_user_id and received_at > p_now - interval '1 hour'
+      and status not in ('rejected', 'rate_limited')
+    order by received_at desc
+    limit greatest(allowed, 1)
+  ) s;
+  if used >= allowed then
+    retry_after := greatest(1, ceil(extract(epoch from coalesce(oldest, p_now) + interval '1 hour' - p_now)))::integer;
+    reason := format('Your plan %s allows %s alerts an hour and %s came in the last hour; there is room again at %s UTC. '
+      'Exits still pass.', plan_name, allowed, used,
+      to_char((p_now + make_interval(secs => retry_after)) at time zone 'UTC', 'HH24:MI:SS'));
+  end if;
+end
+$$;
+
+create function private.alert_key(p_webhook_id uuid, p_fields jsonb, p_body text) returns bytea
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return sha256(convert_to(
+    case
+      when p_fields ->> 'id' is not null then 'id/' || p_webhook_id::text || '/' || (p_fields ->> 'id')
+      else 'body/' || p_webhook_id::text || '/' || p_body
+    end, 'UTF8'));
+end
+$$;
+
+-- Takes the alert's key, or answers with the signal that holds it.
+create function private.take_alert_key(
+  p_user_id uuid, p_alert_key bytea, p_fields jsonb, p_signal_id uuid, p_now timestamptz
+) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- A body that carries an id or a time names one event for ever; another may well be meant again a minute later.
+  until_when timestamptz := case
+    when p_fields ->> 'id' is not null or p_fields ->> 'timestamp' is not null then 'infinity'
+    else p_now + interval '60 seconds' end;
+  holder uuid;
+begin
+  insert into private.alert_keys as k (user_id, key, signal_id, expires_at)
+  values (p_user_id, p_alert_key, p_signal_id, until_when)
+  on conflict (user_id, key) do update
+  set signal_id = excluded.signal_id, expires_at = excluded.expires_at
+  where k.expires_at <= p_now
+  returning k.signal_id into holder;
+  if holder is null then
+    select k.signal_id into holder from private.alert_keys k where k.user_id = p_user_id and k.key = p_alert_key;
+  end if;
+  return holder;
+end
+$$;
+
+create function private.store_signal(
+  p_id uuid, p_webhook public.user_webhook_configs, p_alert private.parsed_alert, p_account public.user_api_keys,
+  p_status text, p_reason_code text, p_reason text, p_now timestamptz
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  ended boolean := p_status <> 'pending';
+begin
+  insert into public.signals (
+    id, user_id, webhook_id, account_id, exchange, environment, symbol, action, is_exit, alert, raw, warnings, status,
+    reason_code, reason, alert_at, received_at, finished_at
+  ) values (
+    p_id, p_webhook.user_id, p_webhook.id, p_account.id, coalesce(p_account.exchange, p_alert.fields ->> 'exchange'),
+    p_account.environment, p_alert.fields ->> 'symbol', p_alert.fields ->> 'action',
+    private.is_exit(p_alert.fields), coalesce(p_alert.fields, '{}'), p_alert.raw,
+    p_alert.warnings, p_status, p_reason_code, p_reason, (p_alert.fields ->> 'timestamp')::timestamptz, p_now,
+    case when ended then clock_timestamp() end
+  );
+  if ended then
+    perform private.audit(p_webhook.user_id, 'ingest', 'signal.finished', p_id,
+      jsonb_build_object('status', p_status, 'reason_code', p_reason_code));
+  end if;
+end
+$$;
+
+-- Puts one trader's alerts in order.
+create function private.lock_trader(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.keep_trader(p_user_id);
+  perform from private.ingest_state s where s.user_id = p_user_id for update;
+  if not found then
+    insert into private.ingest_state (user_id) values (p_user_id) on conflict (user_id) do nothing;
+    perform from private.ingest_state s where s.user_id = p_user_id for update;
+  end if;
+end
+$$;
+
+-- Everything after the sender is known. Holds the trader's lock, so his alerts get their order here.
+create function private.accept_alert(
+  p_webhook public.user_webhook_configs, p_alert private.parsed_alert, p_body text
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  received timestamptz := clock_timestamp();
+  signal_id uuid := gen_random_uuid();
+  alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
+  holder uuid;
+  found_account record;
+  room record;
+begin
+  perform private.lock_trader(p_webhook.user_id);
+  if p_alert.reason_code is null then
+    select * into found_account from private.find_account(p_webhook.user_id, p_alert.fields);
+    p_alert.reason_code := found_account.reason_code;
+    p_alert.reason := found_account.reason;
+  end if;
+  if p_alert.reason_code is not null then
+    perform private.store_signal(
+      signal_id, p_webhook, p_alert, null, 'rejected', p_alert.reason_code, p_alert.reason, received);
+    perform private.count_usage(p_webhook.user_id, 'rejected', received);
+    return private.answer(422, 'rejected', signal_id, p_alert.reason_code, p_alert.reason);
+  end if;
+  holder := private.take_alert_key(p_webhook.user_id, alert_key, p_alert.fields, signal_id, received);
+  if holder <> signal_id then
+    perform private.count_usage(p_webhook.user_id, 'duplicate', received);
+    return private.answer(200, 'duplicate', holder);
+  end if;
+  select * into room from private.over_limit(p_webhook.user_id, received);
+  if room.reason is not null and not private.is_exit(p_alert.fields) then
+    delete from private.alert_keys k where k.user_id = p_webhook.user_id and k.key = alert_key;
+    perform private.store_signal(
+      signal_id, p_webhook, p_alert, found_account.account, 'rate_limited', 'plan_limit', room.reason, received);
+    perform private.count_usage(p_webhook.user_id, 'rate_limited', received);
+    return private.answer(429, 'rate_limited', signal_id, 'plan_limit', room.reason, room.retry_after);
+  end if;
+  perform private.store_signal(
+    signal_id, p_webhook, p_alert, found_account.account, 'pending', null, null, received);
+  perform private.count_usage(p_webhook.user_id, 'accepted', received);
+  return private.answer(200, 'accepted', signal_id);
+end
+$$;
+
+create function public.ingest_alert(p_token text, p_body text, p_ip text, p_headers jsonb) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  alert private.parsed_alert := private.parse_alert(coalesce(p_body, ''));
+  credential text := coalesce(p_token, alert.secret, '');
+  webhook public.user_webhook_configs;
+  refusal text;
+begin
+  select w.* into webhook
+  from private.webhook_credentials c
+  join public.user_webhook_configs w on w.id = c.webhook_id
+  where c.hash = sha256(convert_to(credential, 'UTF8'))
+    and c.kind = case when p_token is null then 'secret' else 'token' end;
+  if webhook.id is null or not webhook.active then
+    return private.answer(case when p_token is null then 401 else 404 end, 'refused', null, 'unknown_webhook',
+      'No such webhook. Check the address or the secret.');
+  end if;
+  refusal := private.refuse_source(webhook, p_body, p_ip, coalesce(p_headers, '{}'));
+  if refusal is not null then
+    perform private.count_usage(webhook.user_id, 'refused', clock_timestamp());
+    return private.answer(403, 'refused', null, refusal, case refusal
+      when 'source_not_allowed' then 'This webhook does not take alerts from this address.'
+      when 'signature_missing' then 'This webhook takes signed alerts only; X-Sparky-Signature is missing.'
+      else 'X-Sparky-Signature does not fit this body and secret, or is older than five minutes.' end);
+  end if;
+  return private.accept_alert(webhook, alert, p_body);
+end
+$$;
+comment on function public.ingest_alert is 'Takes one alert: finds the webhook, parses, drops repetitions, keeps to the plan, stores and wakes the worker. Answers {"http","body","retry_after"}.';
+-- The wake-up: a hint over Realtime that there is work. It carries nothing, and losing it loses nothing.
+
+-- Holds the time of the last hint in milliseconds. A sequence, because it is shared by all sessions at once and
+-- takes no lock that one ingest could hold against another.
+create sequence private.wake_clock;
+
+create function private.wake_up_is_due(p_now_ms bigint) returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  last_ms bigint := (select last_value from private.wake_clock);
+begin
+  -- A clock that was set back by more than a second must not silence the hints until it has caught up.
+  return p_now_ms - last_ms >= 20 or last_ms - p_now_ms > 1000;
+end
+$$;
+
+create function private.send_wake_up() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  now_ms bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  -- At most one hint in 20 ms: a tenant of Realtime may send 100 events a second, averaged over a minute.
+  -- Of all sessions that see the clock run out at once, the lock of this slot of 20 ms lets one through; the others do
+  -- not wait. Its next holder finds the clock set.
+  if private.wake_up_is_due(now_ms)
+    and pg_try_advisory_xact_lock(hashtextextended('sparky/wake', now_ms / 20))
+    and private.wake_up_is_due(now_ms) then
+    perform setval('private.wake_clock', now_ms);
+    perform realtime.send('{}', 'wake', 'worker', true);
+  end if;
+  return null;
+exception when others then
+  -- No failure of the hint may fail the alert: the worker also claims on a timer.
+  raise warning 'wake-up was not sent: % (%)', sqlerrm, sqlstate;
+  return null;
+end
+$$;
+create trigger wake_worker after insert on public.signals
+for each statement execute function private.send_wake_up();
+
+create policy sparky_worker_hears_wake_ups on realtime.messages for select to sparky_worker
+using ((select realtime.topic()) = 'worker' and extension = 'broadcast');
+-- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
+
+create function private.order_for_worker(o public.orders) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
+    'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
+    'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
+    'average_price', o.average_price::text)
+$$;
+
+create function private.work_order(s public.signals) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'signal_id', s.id, 'user_id', s.user_id, 'fence', s.fence, 'attempt', s.attempt, 'lane', s.lane,
+    'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
+    'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
+    'is_exit', s.is_exit,
+    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text[],
+    'settings', jsonb_build_object(
+      'max_signal_age_sec', 60, 'max_exit_age_sec', 0, 'on_opposite', 'reverse', 'pyramiding', false,
+      'allow_short', true),
+    'account', private.account_for_worker(s.account_id),
+    'position', (
+      select jsonb_build_object(
+        'side', case p.side when 'BUY' then 'long' else 'short' end,
+        'quantity', trim_scale(p.quantity)::text, 'entry_price', trim_scale(p.entry_price)::text)
+      from public.positions p
+      where p.user_id = s.user_id and p.account_id = s.account_id and p.symbol = s.symbol),
+    'plan', s.plan,
+    'orders', (
+      select coalesce(jsonb_agg(private.order_for_worker(o) order by o.leg), '[]')
+      from public.orders o where o.user_id = s.user_id and o.signal_id = s.id)
+  )
+$$;
+
+-- A signal that was claimed so often and never finished takes its workers down with it: a person has to look.
+create function private.retire_hopeless() returns void
+language sql
+set search_path = ''
+as $$
+  with hopeless as (
+    update public.signals set
+      status = 'review', reason_code = 'internal_error', lease_until = null, finished_at = clock_timestamp(),
+      fence = fence + 1,
+      reason = 'Execution was begun 20 times and never came to an end; an operator has to look at it.'
+    where id in (
+      select id from public.signals
+      where status = 'executing' and lease_until < clock_timestamp() and attempt >= 20
+      for update skip locked
+    )
+    returning id, user_id
+  )
+  select private.audit(h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}') from hopeless h
+$$;
+
+create function private.claim(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claimed public.signals [];
+begin
+  perform private.check_claim(p_worker, p_limit, p_lease_seconds);
+  perform private.retire_hopeless();
+  -- Materialised: inlined, the LIMIT could be evaluated anew for each row that the update locks.
+  with abandoned as materialized (
+    select s.id, s.seq from public.signals s
+    where s.status = 'executing' and s.lease_until < clock_timestamp()
+    order by s.lease_until
+    limit p_limit
+    for update skip locked
+  ), waiting as materialized (
+    select s.id, s.seq from public.signals s
+    where s.status = 'pending'
+      and not exists (select from public.signals e where e.lane = s.lane and e.status = 'executing')
+      -- A lane under review lets exits pass and holds entries back.
+      and (s.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+      and not exists (
+        select from public.signals o
+        where o.lane = s.lane and o.status = 'pending' and o.seq < s.seq
+          and (o.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+      )
+    order by s.seq
+    limit p_limit
+    for update skip locked
+  ), chosen as materialized (
+    select c.id from (select * from abandoned union all select * from waiting) c order by c.seq limit p_limit
+  ), taken as (
+    update public.signals s set
+      status = 'executing', claimed_by = p_worker, claimed_at = clock_timestamp(),
+      attempt = s.attempt + 1, fence = s.fence + 1,
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from chosen where s.id = chosen.id
+    returning s.*
+  )
+  select array_agg(t order by t.seq) into claimed from (select * from taken) t;
+  return coalesce((select jsonb_agg(private.work_order(c)) from unnest(claimed) c), '[]');
+end
+$$;
+
+create function public.claim_signals(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select private.claim(p_worker, p_limit, p_lease_seconds)
+$$;
+comment on function public.claim_signals is 'Up to p_limit work orders: the oldest pending signal of each free lane, and signals whose lease ran out.';
+
+-- One claim: {"signal_id","fence"}.
+create function public.extend_leases(p_claims jsonb, p_lease_seconds integer) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select private.check_claim('-', 1, p_lease_seconds);
+  with extended as (
+    update public.signals s set lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
+    where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
+    returning s.id, s.lease_until
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('signal_id', e.id, 'lease_until', e.lease_until)), '[]') from extended e
+$$;
+comment on function public.extend_leases is 'Keeps claims that are still the caller''s. A claim that is missing from the answer is lost.';
+
+create function public.release_signals(p_claims jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  with released as (
+    update public.signals s set
+      -- What was begun stays in its lane for the next worker to look up; the rest is as if never claimed.
+      status = case when begun.yes then 'executing' else 'pending' end,
+      lease_until = case when begun.yes then clock_timestamp() end,
+      claimed_by = case when begun.yes then s.claimed_by end,
+      fence = s.fence + 1
+    from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
+    cross join lateral (select exists (select from public.orders o where o.signal_id = c.signal_id) as yes) begun
+    where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
+    returning s.id
+  )
+  select coalesce(jsonb_agg(r.id), '[]') from released r
+$$;
+comment on function public.release_signals is 'Gives claims back, so that another worker takes them at once.';
+-- What a claim does and what came of it. Every write carries the fence; a late worker changes nothing.
+
+-- The signal of a claim, locked, when the claim still holds. Trader and account are locked before it: that is the
+-- order in which their deletion takes them, and orders and fills refer to both.
+create function private.held_signal(p_claim jsonb) returns public.signals
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claimed uuid := (p_claim ->> 'signal_id')::uuid;
+  held public.signals;
+begin
+  perform private.keep_trader((select s.user_id from public.signals s where s.id = claimed));
+  perform from public.user_api_keys k
+  where k.id = (select s.account_id from public.signals s where s.id = claimed) for key share;
+  select * into held from public.signals s
+  where s.id = claimed and s.fence = (p_claim ->> 'fence')::bigint and s.status = 'executing'
+  for update;
+  return held;
+end
+$$;
+
+-- One order's news: {"leg","state","venue_order_id","filled_quantity","average_price","reason_code","reason",
+-- "elapsed_ms","fills":[…]}. A terminal order takes no more news but fills, and those only once.
+create function private.record_order(p_signal public.signals, p_news jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  target public.orders;
+begin
+  update public.orders set
+    state = p_news ->> 'state',
+    venue_order_id = coalesce(p_news ->> 'venue_order_id', venue_order_id),
+    filled_quantity = coalesce((p_news ->> 'filled_quantity')::numeric, filled_quantity),
+    average_price = coalesce((p_news ->> 'average_price')::numeric, average_price),
+    reason_code = p_news ->> 'reason_code',
+    reason = left(p_news ->> 'reason', 2000),
+    -- The worker sends how long it took, so that its clock does not matter.
+    acknowledged_at = case
+      -- No answer is no acknowledgement.
+      when p_news ->> 'state' in ('submitting', 'unknown', 'absent') then acknowledged_at
+      else coalesce(
+        acknowledged_at, submitted_at + make_interval(secs => (p_news ->> 'elapsed_ms')::numeric::float8 / 1000))
+    end
+  where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint
+    and state not in ('filled', 'cancelled', 'expired', 'refused');
+  select * into strict target from public.orders
+  where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint;
+  perform private.apply_fill(target, f)
+  from jsonb_array_elements(coalesce(p_news -> 'fills', '[]')) with ordinality as fills (f, n)
+  order by n;
+end
+$$;
+
+-- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"order":{the leg to send now}}.
+create function private.begin_order(p_claim jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.signals;
+  wanted jsonb := p_claim -> 'order';
+  begun timestamptz;
+begin
+  held := private.held_signal(p_claim);
+  if held.id is null then
+    return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
+  end if;
+  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
+  insert into public.orders as o (
+    user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, quantity,
+    reduce_only, reference_price, submitted_at
+  ) values (
+    held.user_id, held.account_id, held.id, (wanted ->> 'leg')::smallint, wanted ->> 'client_order_id', held.exchange,
+    held.environment, held.symbol, wanted ->> 'side', wanted ->> 'order_type', (wanted ->> 'quantity')::numeric,
+    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, clock_timestamp()
+  )
+  on conflict (signal_id, leg) do update set
+    state = 'submitting', submitted_at = excluded.submitted_at, submissions = o.submissions + 1,
+    reason_code = null, reason = null, acknowledged_at = null
+  -- Only an order that a look-up did not find may be sent again, and only the very same order.
+  where o.state = 'absent' and o.client_order_id = excluded.client_order_id
+    and o.quantity = excluded.quantity and o.side = excluded.side and o.order_type = excluded.order_type
+    and o.reduce_only = excluded.reduce_only
+  returning o.submitted_at into begun;
+  if begun is null then
+    return jsonb_build_object('signal_id', held.id, 'ok', false);
+  end if;
+  update public.signals set
+    plan = coalesce(plan, nullif(p_claim -> 'plan', 'null')), submitted_at = coalesce(submitted_at, begun)
+  where id = held.id;
+  return jsonb_build_object(
+    'signal_id', held.id, 'ok', true, 'submitted_at', begun,
+    'lease_left_ms', floor(extract(epoch from held.lease_until - clock_timestamp()) * 1000));
+exception
+  -- One claim that does not fit must not undo those of other traders in the same call. The worker sees and reports it.
+  when data_exception or integrity_constraint_violation or program_limit_exceeded or no_data_found then
+    return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.begin_orders(p_claims jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
+  from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
+$$;
+comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
+
+-- One result: {"signal_id","fence","status","reason_code","reason","news":[…]}. Status null keeps the claim.
+create function private.finish_signal(p_result jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.signals;
+begin
+  held := private.held_signal(p_result);
+  if held.id is null then
+    return jsonb_build_object('signal_id', p_result -> 'signal_id', 'ok', false);
+  end if;
+  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n;
+  if p_result ->> 'status' is null then
+    return jsonb_build_object('signal_id', held.id, 'ok', true);
+  end if;
+  update public.signals s set
+    status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
+    lease_until = null, finished_at = clock_timestamp(),
+    acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
+  where s.id = held.id;
+  perform private.audit(held.user_id, 'worker/' || held.claimed_by, 'signal.finished', held.id, jsonb_build_object(
+    'status', p_result ->> 'status', 'reason_code', p_result ->> 'reason_code', 'attempt', held.attempt,
+    'fence', held.fence));
+  return jsonb_build_object('signal_id', held.id, 'ok', true);
+exception
+  -- One result that does not fit must not undo those of other traders in the same call. The worker sees and reports it.
+  when data_exception or integrity_constraint_violation or program_limit_exceeded or no_data_found then
+    return jsonb_build_object('signal_id', p_result -> 'signal_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.finish_signals(
+  p_results jsonb, p_worker text default null, p_limit integer default 0, p_lease_seconds integer default 15
+) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  finished jsonb;
+begin
+  select coalesce(jsonb_agg(private.finish_signal(r) order by n), '[]') into finished
+  from jsonb_array_elements(p_results) with ordinality as results (r, n);
+  return jsonb_build_object(
+    'finished', finished,
+    'claims', case when p_limit > 0 then private.claim(p_worker, p_limit, p_lease_seconds) else '[]' end);
+end
+$$;
+comment on function public.finish_signals is 'Records outcomes, fills, positions, trades and audit rows where the claim still holds, and can return the next claims.';
+-- Who is alive. A beat may carry a ping that comes back over Realtime: the proof that hints arrive.
+
+create table private.workers (
+  worker text primary key check (length(worker) between 1 and 100),
+  version text not null,
+  counters jsonb not null default '{}',
+  started_at timestamptz not null default clock_timestamp(),
+  seen_at timestamptz not null default clock_timestamp()
+);
+
+create function public.worker_heartbeat(p_worker text, p_version text, p_counters jsonb, p_ping text default null)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if length(p_ping) > 100 or pg_column_size(p_counters) > 16384 or length(p_version) > 100 then
+    raise exception 'a beat carries a ping and a version of 100 characters and counters of 16 KiB at most'
+    using errcode = '22023';
+  end if;
+  insert into private.workers (worker, version, counters) values (p_worker, p_version, coalesce(p_counters, '{}'))
+  on conflict (worker) do update
+  set version = excluded.version, counters = excluded.counters, seen_at = clock_timestamp();
+  if p_ping is not null then
+    perform realtime.send(jsonb_build_object('ping', p_ping), 'ping', 'worker', true);
+  end if;
+  return jsonb_build_object(
+    'now', clock_timestamp(),
+    'pending', (select count(*) from public.signals where status = 'pending'),
+    'executing', (select count(*) from public.signals where status = 'executing'));
+end
+$$;
+comment on function public.worker_heartbeat is 'Notes that the worker is alive; p_ping is broadcast to the wake-up channel.';
+-- The book of the paper venue. It is a venue, not our record: it knows orders by client id, fills them at a price it
+-- is given, and answers when asked. A new paper key is a new paper account with a fresh balance.
+
+create table private.paper_accounts (
+  id bigint generated always as identity primary key,
+  account_id uuid not null references public.user_api_keys (id) on delete cascade,
+  key_hash bytea not null check (length(key_hash) = 32),
+  currency text not null default 'USD',
+  cash numeric not null check (cash > '-infinity' and cash < 'infinity'),
+  created_at timestamptz not null default now(),
+  unique (account_id, key_hash)
+);
+
+create table private.paper_orders (
+  id bigint generated always as identity primary key,
+  paper_account_id bigint not null references private.paper_accounts (id) on delete cascade,
+  client_order_id text not null check (length(client_order_id) between 1 and 100),
+  symbol text not null check (length(symbol) between 1 and 100),
+  side text not null check (side in ('buy', 'sell')),
+  quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
+  reduce_only boolean not null,
+  price numeric not null check (price > 0 and price < 'infinity'),
+  fee numeric not null check (fee > '-infinity' and fee < 'infinity'),
+  -- How often this order arrived. More than once means that somebody sent it blindly again.
+  arrivals integer not null default 1,
+  executed_at timestamptz not null default clock_timestamp(),
+  unique (paper_account_id, client_order_id)
+);
+create index paper_orders_symbol on private.paper_orders (paper_account_id, symbol, id);
+
+create table private.paper_positions (
+  paper_account_id bigint not null references private.paper_accounts (id) on delete cascade,
+  symbol text not null,
+  quantity numeric not null check (quantity <> 0),
+  entry_price numeric not null,
+  primary key (paper_account_id, symbol)
+);
+comment on column private.paper_positions.quantity is 'Signed: below zero is short.';
+
+create function private.paper_account(p_account_id uuid, p_key_hash text) returns private.paper_accounts
+language sql
+stable
+set search_path = ''
+as $$
+  select * from private.paper_accounts where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex')
+$$;
+
+create function public.paper_open(p_account_id uuid, p_key_hash text, p_starting_balance numeric, p_currency text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts;
+begin
+  insert into private.paper_accounts (account_id, key_hash, cash, currency)
+  values (p_account_id, decode(p_key_hash, 'hex'), p_starting_balance, p_currency)
+  on conflict (account_id, key_hash) do nothing;
+  book := private.paper_account(p_account_id, p_key_hash);
+  return jsonb_build_object(
+    'currency', book.currency, 'cash', trim_scale(book.cash)::text,
+    'equity', trim_scale(book.cash + coalesce((
+      select sum(p.quantity * p.entry_price) from private.paper_positions p where p.paper_account_id = book.id
+    ), 0))::text);
+end
+$$;
+comment on function public.paper_open is 'Opens the paper account of a key, or finds it; answers with its balance, positions valued at entry.';
+
+create function private.paper_order_json(o private.paper_orders) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'order_id', o.id::text, 'client_order_id', o.client_order_id, 'symbol', o.symbol, 'side', o.side,
+    'quantity', trim_scale(o.quantity)::text, 'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text,
+    'executed_at', o.executed_at)
+$$;
+
+-- What the order does to the position: average in, reduce, or cross zero.
+create function private.paper_apply(p_book bigint, p_symbol text, p_signed numeric, p_price numeric) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held private.paper_positions;
+  after numeric;
+begin
+  select * into held from private.paper_positions where paper_account_id = p_book and symbol = p_symbol;
+  after := coalesce(held.quantity, 0) + p_signed;
+  if after = 0 then
+    delete from private.paper_positions where paper_account_id = p_book and symbol = p_symbol;
+  else
+    insert into private.paper_positions (paper_account_id, symbol, quantity, entry_price)
+    values (p_book, p_symbol, after, p_price)
+    on conflict (paper_account_id, symbol) do update set
+      quantity = after,
+      entry_price = case
+        when sign(held.quantity) <> sign(after) then p_price
+        when sign(held.quantity) = sign(p_signed)
+          then round((held.quantity * held.entry_price + p_signed * p_price) / after, 18)
+        else held.entry_price
+      end;
+  end if;
+end
+$$;
+
+-- Refusals as a venue gives them: a code and words.
+create function private.paper_refusal(p_code text, p_message text) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object('refused', jsonb_build_object('code', p_code, 'message', p_message))
+$$;
+
+-- What an order of p_signed would open, against what the equity carries: null when it fits, else the refusal. What only
+-- closes always fits; an order that crosses zero is judged by what it opens beyond it.
+create function private.paper_funds_refusal(
+  p_book private.paper_accounts, p_held private.paper_positions, p_signed numeric, p_price numeric, p_leverage numeric
+) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  held_quantity numeric := coalesce(p_held.quantity, 0);
+  closing numeric := case when held_quantity * p_signed < 0 then least(abs(held_quantity), abs(p_signed)) else 0 end;
+  opening numeric := (abs(p_signed) - closing) * p_price;
+  exposure numeric;
+  equity numeric;
+begin
+  select
+    coalesce(sum(abs(p.quantity) * p.entry_price), 0) - closing * coalesce(p_held.entry_price, 0),
+    p_book.cash + coalesce(sum(p.quantity * p.entry_price), 0)
+  into exposure, equity
+  from private.paper_positions p where p.paper_account_id = p_book.id;
+  if opening > 0 and exposure + opening > equity * coalesce(p_leverage, 1) then
+    return private.paper_refusal('insufficient_funds', format(
+      'equity %s carries %s at most; open is %s and this order needs %s', round(equity, 2),
+      round(equity * coalesce(p_leverage, 1), 2), round(exposure, 2), round(opening, 2)));
+  end if;
+  return null;
+end
+$$;
+
+-- p_order: {"client_order_id","symbol","side","quantity","reduce_only","price"?}; p_terms: {"slippage_percent",
+-- "fee_percent","max_leverage"}. The whole order fills at once, or is refused.
+create function public.paper_submit(p_account_id uuid, p_key_hash text, p_order jsonb, p_terms jsonb) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts;
+  sign_of numeric := case p_order ->> 'side' when 'buy' then 1 else -1 end;
+  amount numeric := (p_order ->> 'quantity')::numeric;
+  reduce boolean := (p_order ->> 'reduce_only')::boolean;
+  held private.paper_positions;
+  price numeric := (p_order ->> 'price')::numeric;
+  refusal jsonb;
+  placed private.paper_orders;
+begin
+  select * into book from private.paper_accounts
+  where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex') for update;
+  if book.id is null then
+    return private.paper_refusal('unknown_key', 'no paper account is open for this key');
+  end if;
+  update private.paper_orders set arrivals = arrivals + 1
+  where paper_account_id = book.id and client_order_id = p_order ->> 'client_order_id';
+  if found then
+    return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
+  end if;
+  -- NaN sorts above infinity.
+  if not coalesce(amount > 0 and amount < 'infinity', false) then
+    return private.paper_refusal('invalid_order', 'the quantity must be a positive number');
+  end if;
+  select * into held from private.paper_positions
+  where paper_account_id = book.id and symbol = p_order ->> 'symbol';
+  if reduce then
+    if coalesce(held.quantity, 0) * sign_of >= 0 then
+      return private.paper_refusal('nothing_to_reduce', 'a reduce-only order needs an opposite position');
+    end if;
+    amount := least(amount, abs(held.quantity));
+  end if;
+  -- An exit must never fail for want of a price: the last one known of this symbol serves.
+  price := coalesce(price, (
+    select o.price from private.paper_orders o
+    where o.paper_account_id = book.id and o.symbol = p_order ->> 'symbol' order by o.id desc limit 1
+  ));
+  if price is null then
+    return private.paper_refusal('no_price', 'the paper venue has no price for this symbol');
+  end if;
+  price := round(price * (1 + sign_of * (p_terms ->> 'slippage_percent')::numeric / 100), 8);
+  if not coalesce(price > 0 and price < 'infinity', false) then
+    return private.paper_refusal('invalid_order', 'the price must be a positive number');
+  end if;
+  refusal := private.paper_funds_refusal(
+    book, held, sign_of * amount, price, (p_terms ->> 'max_leverage')::numeric);
+  if refusal is not null then
+    return refusal;
+  end if;
+  insert into private.paper_orders (
+    paper_account_id, client_order_id, symbol, side, quantity, reduce_only, price, fee
+  ) values (
+    book.id, p_order ->> 'client_order_id', p_order ->> 'symbol', p_order ->> 'side', amount, reduce, price,
+    round(amount * price * (p_terms ->> 'fee_percent')::numeric / 100, 8)
+  ) returning * into placed;
+  perform private.paper_apply(book.id, placed.symbol, sign_of * amount, price);
+  update private.paper_accounts set cash = cash - sign_of * amount * price - placed.fee where id = book.id;
+  return jsonb_build_object('order', private.paper_order_json(placed));
+end
+$$;
+comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
+
+create function public.paper_find_order(p_account_id uuid, p_key_hash text, p_client_order_id text) returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select private.paper_order_json(o)
+  from private.paper_orders o
+  where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
+    and o.client_order_id = p_client_order_id
+$$;
+comment on function public.paper_find_order is 'The paper venue''s order of this client id, or null.';
+
+create function public.paper_list_positions(p_account_id uuid, p_key_hash text) returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'symbol', p.symbol, 'quantity', trim_scale(p.quantity)::text, 'entry_price', trim_scale(p.entry_price)::text)
+    order by p.symbol), '[]')
+  from private.paper_positions p
+  where p.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
+$$;
+comment on function public.paper_list_positions is 'The paper venue''s open positions; a quantity below zero is short.';
+-- Who may do what. Nothing is granted anywhere else.
+
+revoke all on all tables in schema public from anon, authenticated;
+revoke all on all functions in schema public from public, anon, authenticated;
+
+-- Traders read what is theirs; row-level security decides which rows those are.
+grant select on
+public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.audit_log, public.signals,
+public.orders, public.fills, public.positions, public.trades
+to authenticated;
+grant update (full_name, avatar_url) on public.user_profiles to authenticated;
+-- Not secret_id: the name of a secret is nobody's business.
+grant select (
+  id, user_id, exchange, environment, label, hint, key_version, status, status_reason, validated_at, created_at,
+  updated_at
+) on public.user_api_keys to authenticated;
+grant select (
+  id, user_id, name, active, require_signature, allowed_sources, hint, created_at, updated_at
+) on public.user_webhook_configs to authenticated;
+grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
+grant delete on public.user_webhook_configs to authenticated;
+
+grant execute on function
+public.save_api_key(text, text, text, text, text), public.delete_api_key(uuid), public.create_webhook(text)
+to authenticated;
+
+-- The service key administers; it changes no history.
+grant select, insert, update, delete on
+public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
+public.user_webhook_configs, public.signals, public.orders, public.fills, public.positions, public.trades
+to service_role;
+grant select on public.audit_log to service_role;
+
+grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky_edge, service_role;
+
+grant execute on function
+public.claim_signals(text, integer, integer),
+public.begin_orders(jsonb),
+public.finish_signals(jsonb, text, integer, integer),
+public.extend_leases(jsonb, integer),
+public.release_signals(jsonb),
+public.worker_heartbeat(text, text, jsonb, text),
+public.claim_tasks(text, integer, integer),
+public.finish_tasks(jsonb),
+public.paper_open(uuid, text, numeric, text),
+public.paper_submit(uuid, text, jsonb, jsonb),
+public.paper_find_order(uuid, text, text),
+public.paper_list_positions(uuid, text)
+to sparky_worker, service_role;

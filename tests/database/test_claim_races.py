@@ -1,0 +1,170 @@
+"""Many workers at once."""
+
+# ruff: noqa: S608 - the names of tables in statements are this file's own
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.database.world import Trader, World, call, connect, filled, held, order
+
+Work = Callable[[psycopg.Connection[tuple[Any, ...]], int], Any]
+
+
+def at_once(world: World, count: int, work: Work) -> list[Any]:
+    gate = threading.Barrier(count)
+
+    def one(number: int) -> Any:
+        connection = connect(world.url, "sparky_worker")
+        try:
+            gate.wait(30)
+            return work(connection, number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def fill_lanes(world: World, trader: Trader, lanes: int, each: int) -> None:
+    world.run(
+        "insert into public.signals (user_id, account_id, exchange, environment, symbol, action)"
+        " select %s, %s, 'paper', 'paper', 'S' || (n %% %s), 'buy' from generate_series(1, %s) n",
+        trader.id,
+        trader.account,
+        lanes,
+        lanes * each,
+    )
+
+
+def test_twenty_workers_claim_two_thousand_signals_each_once(world: World) -> None:
+    fill_lanes(world, world.trader(), lanes=2000, each=1)
+
+    def work(connection: psycopg.Connection[tuple[Any, ...]], number: int) -> list[str]:
+        taken: list[str] = []
+        while orders := call(connection, "claim_signals", f"w{number}", 50, 60):
+            taken += [one["signal_id"] for one in orders]
+        return taken
+
+    claimed = Counter(signal for part in at_once(world, 20, work) for signal in part)
+    assert set(claimed.values()) == {1}
+    # A worker that finds every row locked by others goes home early; the next claim takes the rest.
+    assert len(claimed) + len(world.claim(500)) == 2000
+    assert world.value("select count(*) from public.signals where status = 'executing' and fence = 1") == 2000
+
+
+def test_workers_that_finish_keep_every_lane_in_order(world: World) -> None:
+    fill_lanes(world, world.trader(), lanes=7, each=12)
+    world.run("create table public.witness (n bigint generated always as identity, seq bigint, lane text)")
+    world.run("grant insert on public.witness to sparky_worker")
+    left = threading.Semaphore(7 * 12)
+
+    def work(connection: psycopg.Connection[tuple[Any, ...]], number: int) -> None:
+        results: list[dict[str, Any]] = []
+        while left.acquire(blocking=False):
+            left.release()
+            answer = call(connection, "finish_signals", results, f"w{number}", 3, 60)
+            results = [held(one) | {"status": "done"} for one in answer["claims"]]
+            for one in answer["claims"]:
+                left.acquire()
+                connection.execute(
+                    "insert into public.witness (lane, seq) values (%s, %s)", (one["lane"], one["fence"])
+                )
+        call(connection, "finish_signals", results)
+
+    at_once(world, 8, work)
+    # Within a lane the order of claiming is the order of arrival.
+    assert (
+        world.rows(
+            "select 1 from public.signals a join public.signals b on a.lane = b.lane and a.seq < b.seq"
+            " where a.claimed_at > b.claimed_at or a.finished_at > b.claimed_at"
+        )
+        == []
+    )
+    assert world.value("select count(*) from public.signals where status = 'done' and attempt = 1") == 84
+
+
+def test_two_claims_of_one_lane_at_once_never_take_two(world: World) -> None:
+    trader = world.trader()
+    for _ in range(15):
+        fill_lanes(world, trader, lanes=1, each=4)
+        taken = at_once(world, 4, lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60))
+        assert sum(len(part) for part in taken) == 1
+        world.run(
+            "update public.signals set status = 'done', lease_until = null, finished_at = now()"
+            " where finished_at is null"
+        )
+
+
+def test_a_lease_that_ran_out_is_taken_by_one_of_many(world: World) -> None:
+    fill_lanes(world, world.trader(), lanes=1, each=2)
+    world.claim_one()
+    world.run(
+        "update public.signals set lease_until = now() - interval '1 second' where status = 'executing'"
+    )
+    taken = at_once(world, 8, lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60))
+    assert [one["fence"] for part in taken for one in part] == [2]
+
+
+def test_deleting_accounts_while_workers_write_leaves_no_deadlock(world: World) -> None:
+    traders = [world.trader() for _ in range(12)]
+    for trader in traders:
+        world.accept(trader)
+    claims = world.claim(50)
+    gate = threading.Barrier(3)
+
+    def write(connection: psycopg.Connection[tuple[Any, ...]], number: int) -> None:
+        gate.wait(30)
+        if number == 0:
+            for one in claims:
+                call(connection, "begin_orders", [order(one)])
+                call(connection, "finish_signals", [held(one) | {"status": "done", "news": [filled()]}])
+            return
+        connection.execute("reset role")
+        for trader in traders[::number]:
+            if number == 1:
+                with world.signed_in(trader.id) as trader_connection:
+                    call(trader_connection, "delete_api_key", trader.account)
+            else:
+                connection.execute("delete from auth.users where id = %s", (trader.id,))
+
+    at_once(world, 3, write)
+    assert world.value("select count(*) from public.user_api_keys") == 0
+    assert world.value("select count(*) from public.signals where status in ('pending', 'executing')") == 0
+
+
+def wait_until_blocked(world: World, by: psycopg.Connection[tuple[Any, ...]]) -> None:
+    deadline = time.monotonic() + 20
+    query = "select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+    while world.value(query, by.info.backend_pid) == 0:
+        assert time.monotonic() < deadline, "nobody waits"
+
+
+@pytest.mark.parametrize("leaving", ["account", "trader"])
+def test_a_deletion_waits_for_a_claim_that_is_being_written(world: World, leaving: str) -> None:
+    trader = world.trader()
+    world.accept(trader)
+    one = world.claim_one()
+
+    def delete() -> int:
+        table, key = (
+            ("public.user_api_keys", trader.account) if leaving == "account" else ("auth.users", trader.id)
+        )
+        with psycopg.connect(world.url, autocommit=True) as connection:
+            return connection.execute(f"delete from {table} where id = %s", (key,)).rowcount
+
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(world.url) as writing:
+            writing.execute("select private.held_signal(%s)", (Jsonb(held(one)),))
+            deletion = pool.submit(delete)
+            wait_until_blocked(world, writing)
+            assert call(writing, "begin_orders", [order(one)])[0]["ok"] is True
+        assert deletion.result(20) == 1
+    assert world.value("select count(*) from public.signals where status = 'executing'") == 0

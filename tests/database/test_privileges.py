@@ -1,0 +1,188 @@
+"""Exactly these privileges exist, although hosted projects grant everything to the API roles by default."""
+
+# ruff: noqa: S608 - the names of tables in statements are this file's own
+
+from typing import Any
+
+from tests.database.world import World
+
+ROLES = ("anon", "authenticated", "service_role", "sparky_worker", "sparky_edge", "public")
+CRUD = "DELETE,INSERT,SELECT,UPDATE"
+
+TABLES = {
+    ("public.plans", "authenticated"): "SELECT",
+    ("public.user_profiles", "authenticated"): "SELECT",
+    ("public.subscriptions", "authenticated"): "SELECT",
+    ("public.usage_logs", "authenticated"): "SELECT",
+    ("public.audit_log", "authenticated"): "SELECT",
+    ("public.signals", "authenticated"): "SELECT",
+    ("public.orders", "authenticated"): "SELECT",
+    ("public.fills", "authenticated"): "SELECT",
+    ("public.positions", "authenticated"): "SELECT",
+    ("public.trades", "authenticated"): "SELECT",
+    ("public.user_webhook_configs", "authenticated"): "DELETE",
+    ("public.plans", "service_role"): CRUD,
+    ("public.user_profiles", "service_role"): CRUD,
+    ("public.subscriptions", "service_role"): CRUD,
+    ("public.usage_logs", "service_role"): CRUD,
+    ("public.user_api_keys", "service_role"): CRUD,
+    ("public.user_webhook_configs", "service_role"): CRUD,
+    ("public.signals", "service_role"): CRUD,
+    ("public.orders", "service_role"): CRUD,
+    ("public.fills", "service_role"): CRUD,
+    ("public.positions", "service_role"): CRUD,
+    ("public.trades", "service_role"): CRUD,
+    ("public.audit_log", "service_role"): "SELECT",
+}
+_KEY = (
+    "id user_id exchange environment label hint key_version status status_reason validated_at"
+    " created_at updated_at"
+)
+_HOOK = "id user_id name active require_signature allowed_sources hint created_at updated_at"
+COLUMNS = {
+    ("public.user_profiles", "authenticated", "UPDATE"): {"full_name", "avatar_url"},
+    ("public.user_api_keys", "authenticated", "SELECT"): set(_KEY.split()),
+    ("public.user_webhook_configs", "authenticated", "SELECT"): set(_HOOK.split()),
+    ("public.user_webhook_configs", "authenticated", "UPDATE"): {
+        "name",
+        "active",
+        "require_signature",
+        "allowed_sources",
+    },
+}
+WORKER = (
+    *(
+        "claim_signals",
+        "begin_orders",
+        "finish_signals",
+        "extend_leases",
+        "release_signals",
+        "worker_heartbeat",
+    ),
+    *(
+        "claim_tasks",
+        "finish_tasks",
+        "paper_open",
+        "paper_submit",
+        "paper_find_order",
+        "paper_list_positions",
+    ),
+)
+FUNCTIONS = {
+    ("public.save_api_key", "authenticated"),
+    ("public.delete_api_key", "authenticated"),
+    ("public.create_webhook", "authenticated"),
+    ("public.ingest_alert", "sparky_edge"),
+    ("public.ingest_alert", "service_role"),
+    *((f"public.{name}", role) for name in WORKER for role in ("sparky_worker", "service_role")),
+}
+OUR_SCHEMAS = "('public'::regnamespace, 'private'::regnamespace)"
+
+
+def granted(world: World, objects: str, acl: str, where: str) -> list[tuple[Any, ...]]:
+    """Return object, grantee and privilege of every grant to somebody who is not the owner."""
+    return world.rows(
+        f"select {objects}, coalesce(r.rolname, 'public'), a.privilege_type, a.is_grantable"
+        f" from {where}, aclexplode({acl}) a left join pg_roles r on r.oid = a.grantee where"
+        " a.grantee <> o.owner"
+    )
+
+
+def test_tables_and_sequences(shared: World) -> None:
+    source = (
+        "(select oid, relowner as owner, relacl, relkind from pg_class"
+        f" where relnamespace in {OUR_SCHEMAS} and relkind in ('r', 'v', 'm', 'S', 'p', 'f')) o"
+    )
+    kind = "case o.relkind when 'S' then 's'::\"char\" else 'r'::\"char\" end"
+    default = f"coalesce(o.relacl, acldefault({kind}, o.owner))"
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, role, privilege, grantable in granted(shared, "o.oid::regclass::text", default, source):
+        assert not grantable
+        full = name if "." in name else f"public.{name}"
+        found.setdefault((full, role), []).append(privilege)
+    assert {key: ",".join(sorted(value)) for key, value in found.items()} == TABLES
+
+
+def test_columns(shared: World) -> None:
+    source = (
+        "(select c.oid, c.relowner as owner, t.attname, t.attacl from pg_attribute t join pg_class"
+        " c on c.oid = t.attrelid"
+        f" where c.relnamespace in {OUR_SCHEMAS} and t.attacl is not null) o"
+    )
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for name, role, privilege, _ in granted(
+        shared, "o.oid::regclass::text || ' ' || o.attname", "o.attacl", source
+    ):
+        table, _, column = name.partition(" ")
+        full = table if "." in table else f"public.{table}"
+        found.setdefault((full, role, privilege), set()).add(column)
+    assert found == COLUMNS
+
+
+def test_functions(shared: World) -> None:
+    source = (
+        "(select oid, pronamespace, proname, proowner as owner, proacl from pg_proc"
+        f" where pronamespace in {OUR_SCHEMAS}) o"
+    )
+    acl = "coalesce(o.proacl, acldefault('f', o.owner))"
+    found = granted(shared, "o.pronamespace::regnamespace::text || '.' || o.proname", acl, source)
+    assert {(name, role) for name, role, _, _ in found} == FUNCTIONS
+    assert not any(grantable for *_, grantable in found)
+
+
+def test_schemas(shared: World) -> None:
+    source = (
+        "(select oid, nspname, nspowner as owner, nspacl from pg_namespace"
+        " where nspname in ('public', 'private')) o"
+    )
+    found = granted(shared, "o.nspname", "coalesce(o.nspacl, acldefault('n', o.owner))", source)
+    ours = {(name, role, privilege) for name, role, privilege, _ in found if role in ROLES}
+    assert {one for one in ours if one[0] == "private"} == set()
+    assert {one for one in ours if one[2] == "CREATE"} == set()
+
+
+def test_default_privileges_give_nothing_to_api_roles(shared: World) -> None:
+    for statement in (
+        "create table public.later (id bigint generated always as identity primary key)",
+        "create function public.later() returns int language sql as 'select 1'",
+        "create sequence public.later_seq",
+        "create function private.later() returns int language sql as 'select 1'",
+    ):
+        shared.run("set role postgres")
+        shared.run(statement)
+        shared.run("reset role")
+    for role in ROLES[:-1]:
+        assert shared.row(
+            "select has_table_privilege(%s, 'public.later',"
+            " 'select,insert,update,delete,truncate,references,trigger'),"
+            " has_function_privilege(%s, 'public.later()', 'execute'), has_sequence_privilege(%s,"
+            " 'public.later_seq', 'usage,select,update'),"
+            " has_function_privilege(%s, 'private.later()', 'execute')",
+            *(role for _ in range(4)),
+        ) == (False, False, False, False), role
+    for statement in (
+        "drop table public.later",
+        "drop function public.later()",
+        "drop sequence public.later_seq",
+        "drop function private.later()",
+    ):
+        shared.run(statement)
+
+
+def test_worker_and_edge_are_powerless_roles(shared: World) -> None:
+    rows = shared.rows(
+        "select rolname, rolsuper, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,"
+        " rolbypassrls from pg_roles"
+        " where rolname in ('sparky_worker', 'sparky_edge')"
+    )
+    assert sorted(rows) == [(name, *[False] * 6) for name in ("sparky_edge", "sparky_worker")]
+    memberships = shared.rows(
+        "select m.rolname, g.rolname from pg_auth_members a join pg_roles m on m.oid = a.member"
+        " join pg_roles g on g.oid = a.roleid where m.rolname in ('sparky_worker', 'sparky_edge', 'anon')"
+    )
+    assert sorted(memberships) == [("sparky_edge", "anon"), ("sparky_worker", "anon")]
+    members = shared.rows(
+        "select g.rolname, m.rolname from pg_auth_members a join pg_roles m on m.oid = a.member"
+        " join pg_roles g on g.oid = a.roleid where g.rolname in ('sparky_worker', 'sparky_edge')"
+    )
+    assert {member for _, member in members} <= {"authenticator", "postgres"}
