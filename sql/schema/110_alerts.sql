@@ -346,6 +346,10 @@ begin
       if value is null or value = 'null' then
         reason_code := coalesce(reason_code, 'invalid_value');
         reason := coalesce(reason, format('"%s" is "%s", which is not understood.', left(pair.key, 60), left(pair.text, 60)));
+      elsif pair.name = 'timestamp' and given_names ? 'timestamp' then
+        -- {{time}} is the bar's, {{timenow}} the alert's own; a template may carry both, and the later one is meant.
+        fields := fields || jsonb_build_object('timestamp', to_jsonb(greatest(
+          (fields ->> 'timestamp')::timestamptz, (value #>> '{}')::timestamptz)));
       elsif given_names ? pair.name and fields -> pair.name <> value then
         reason_code := coalesce(reason_code, 'unknown_field_combination');
         reason := coalesce(reason, format('The alert says "%s" twice with different values.', pair.name));

@@ -17,9 +17,8 @@ begin
 end
 $$;
 
-create function private.send_wake_up() returns trigger
+create function private.send_hint() returns void
 language plpgsql
-security definer
 set search_path = ''
 as $$
 declare
@@ -34,10 +33,19 @@ begin
     perform setval('private.wake_clock', now_ms);
     perform realtime.send('{}', 'wake', 'worker', true);
   end if;
-  return null;
 exception when others then
   -- No failure of the hint may fail the alert: the worker also claims on a timer.
   raise warning 'wake-up was not sent: % (%)', sqlerrm, sqlstate;
+end
+$$;
+
+create function private.send_wake_up() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.send_hint();
   return null;
 end
 $$;

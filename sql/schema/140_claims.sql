@@ -132,10 +132,13 @@ $$;
 comment on function public.extend_leases is 'Keeps claims that are still the caller''s. A claim that is missing from the answer is lost.';
 
 create function public.release_signals(p_claims jsonb) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  given_back jsonb;
+begin
   with released as (
     update public.signals s set
       -- What was begun stays in its lane for the next worker to look up; the rest is as if never claimed.
@@ -148,6 +151,11 @@ as $$
     where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
     returning s.id
   )
-  select coalesce(jsonb_agg(r.id), '[]') from released r
+  select coalesce(jsonb_agg(r.id), '[]') into given_back from released r;
+  if given_back <> '[]' then
+    perform private.send_hint();
+  end if;
+  return given_back;
+end
 $$;
 comment on function public.release_signals is 'Gives claims back, so that another worker takes them at once.';

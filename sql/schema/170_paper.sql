@@ -167,8 +167,11 @@ begin
   if book.id is null then
     return private.paper_refusal('unknown_key', 'no paper account is open for this key');
   end if;
-  update private.paper_orders set arrivals = arrivals + 1
-  where paper_account_id = book.id and client_order_id = p_order ->> 'client_order_id';
+  -- Under any key of the account: keys may have been replaced since the order was sent.
+  update private.paper_orders o set arrivals = o.arrivals + 1
+  from private.paper_accounts a
+  where a.account_id = p_account_id and o.paper_account_id = a.id
+    and o.client_order_id = p_order ->> 'client_order_id';
   if found then
     return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
   end if;
@@ -214,18 +217,18 @@ end
 $$;
 comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
 
-create function public.paper_find_order(p_account_id uuid, p_key_hash text, p_client_order_id text) returns jsonb
+create function public.paper_find_order(p_account_id uuid, p_client_order_id text) returns jsonb
 language sql
 stable
 security definer
 set search_path = ''
 as $$
   select private.paper_order_json(o)
-  from private.paper_orders o
-  where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
-    and o.client_order_id = p_client_order_id
+  from private.paper_accounts a
+  join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
+  where a.account_id = p_account_id
 $$;
-comment on function public.paper_find_order is 'The paper venue''s order of this client id, or null.';
+comment on function public.paper_find_order is 'The paper venue''s order of this client id under any key of the account, or null: replaced keys must not make an order look absent.';
 
 create function public.paper_list_positions(p_account_id uuid, p_key_hash text) returns jsonb
 language sql

@@ -33,6 +33,8 @@ grant select on public.audit_log to service_role;
 
 grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky_edge, service_role;
 
+grant execute on function public.store_stripe_event(jsonb) to service_role;
+
 grant execute on function
 public.claim_signals(text, integer, integer),
 public.begin_orders(jsonb),
@@ -40,10 +42,12 @@ public.finish_signals(jsonb, text, integer, integer),
 public.extend_leases(jsonb, integer),
 public.release_signals(jsonb),
 public.worker_heartbeat(text, text, jsonb, text),
+public.claim_accounts(text, integer, integer),
+public.finish_accounts(jsonb),
 public.claim_tasks(text, integer, integer),
 public.finish_tasks(jsonb),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
-public.paper_find_order(uuid, text, text),
+public.paper_find_order(uuid, text),
 public.paper_list_positions(uuid, text)
 to sparky_worker, service_role;

@@ -1434,6 +1434,10 @@ begin
       if value is null or value = 'null' then
         reason_code := coalesce(reason_code, 'invalid_value');
         reason := coalesce(reason, format('"%s" is "%s", which is not understood.', left(pair.key, 60), left(pair.text, 60)));
+      elsif pair.name = 'timestamp' and given_names ? 'timestamp' then
+        -- {{time}} is the bar's, {{timenow}} the alert's own; a template may carry both, and the later one is meant.
+        fields := fields || jsonb_build_object('timestamp', to_jsonb(greatest(
+          (fields ->> 'timestamp')::timestamptz, (value #>> '{}')::timestamptz)));
       elsif given_names ? pair.name and fields -> pair.name <> value then
         reason_code := coalesce(reason_code, 'unknown_field_combination');
         reason := coalesce(reason, format('The alert says "%s" twice with different values.', pair.name));
@@ -1817,9 +1821,8 @@ begin
 end
 $$;
 
-create function private.send_wake_up() returns trigger
+create function private.send_hint() returns void
 language plpgsql
-security definer
 set search_path = ''
 as $$
 declare
@@ -1834,10 +1837,19 @@ begin
     perform setval('private.wake_clock', now_ms);
     perform realtime.send('{}', 'wake', 'worker', true);
   end if;
-  return null;
 exception when others then
   -- No failure of the hint may fail the alert: the worker also claims on a timer.
   raise warning 'wake-up was not sent: % (%)', sqlerrm, sqlstate;
+end
+$$;
+
+create function private.send_wake_up() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.send_hint();
   return null;
 end
 $$;
@@ -1980,10 +1992,13 @@ $$;
 comment on function public.extend_leases is 'Keeps claims that are still the caller''s. A claim that is missing from the answer is lost.';
 
 create function public.release_signals(p_claims jsonb) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  given_back jsonb;
+begin
   with released as (
     update public.signals s set
       -- What was begun stays in its lane for the next worker to look up; the rest is as if never claimed.
@@ -1996,7 +2011,12 @@ as $$
     where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
     returning s.id
   )
-  select coalesce(jsonb_agg(r.id), '[]') from released r
+  select coalesce(jsonb_agg(r.id), '[]') into given_back from released r;
+  if given_back <> '[]' then
+    perform private.send_hint();
+  end if;
+  return given_back;
+end
 $$;
 comment on function public.release_signals is 'Gives claims back, so that another worker takes them at once.';
 -- What a claim does and what came of it. Every write carries the fence; a late worker changes nothing.
@@ -2161,6 +2181,150 @@ begin
 end
 $$;
 comment on function public.finish_signals is 'Records outcomes, fills, positions, trades and audit rows where the claim still holds, and can return the next claims.';
+-- Accounts due for a comparison with their venue: leased like signals, so that workers share them.
+
+create table private.reconciliations (
+  account_id uuid primary key references public.user_api_keys (id) on delete cascade,
+  due_at timestamptz not null default clock_timestamp(),
+  fence bigint not null default 0,
+  claimed_at timestamptz,
+  lease_until timestamptz,
+  checked_at timestamptz,
+  -- What differed at the last comparison: told when it changes, not at every comparison.
+  differences jsonb not null default '[]'
+);
+create index reconciliations_due on private.reconciliations (due_at);
+
+create function private.schedule_reconciliation() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.reconciliations (account_id) values (new.id);
+  return null;
+end
+$$;
+create trigger schedule_reconciliation after insert on public.user_api_keys
+for each row execute function private.schedule_reconciliation();
+
+-- Orders that nobody executes any more and that are not known to have ended.
+create function private.open_ends(p_account_id uuid) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(
+    private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)), '[]')
+  from public.orders o
+  join public.signals s on s.user_id = o.user_id and s.id = o.signal_id
+  where o.account_id = p_account_id
+    and o.state in ('accepted', 'working', 'partially_filled')
+    and s.status not in ('pending', 'executing')
+$$;
+
+create function private.held_positions(p_account_id uuid) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'symbol', p.symbol, 'side', case p.side when 'BUY' then 'long' else 'short' end,
+    'quantity', trim_scale(p.quantity)::text) order by p.symbol), '[]')
+  from public.positions p
+  join public.user_api_keys k on k.user_id = p.user_id and k.id = p.account_id
+  where k.id = p_account_id
+$$;
+
+create function public.claim_accounts(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  answer jsonb;
+begin
+  perform private.check_claim(p_worker, p_limit, p_lease_seconds);
+  with due as materialized (
+    select r.account_id from private.reconciliations r
+    where r.due_at <= clock_timestamp() and coalesce(r.lease_until, '-infinity') < clock_timestamp()
+    order by r.due_at
+    limit p_limit
+    for update skip locked
+  ), claimed as (
+    update private.reconciliations r set
+      fence = r.fence + 1, claimed_at = clock_timestamp(),
+      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    from due where r.account_id = due.account_id
+    returning r.account_id, r.fence
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'fence', c.fence, 'account', private.account_for_worker(c.account_id),
+    'orders', private.open_ends(c.account_id), 'positions', private.held_positions(c.account_id))), '[]')
+  into answer
+  from claimed c;
+  return answer;
+end
+$$;
+comment on function public.claim_accounts is 'Up to p_limit accounts due for a comparison with their venue, with our open ends and positions.';
+
+-- One result: {"account_id","fence","news":[{"signal_id",…as for an order…}],"differences":[{"symbol","ours","venue"}],
+-- "due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
+create function private.finish_account(p_result jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+  held private.reconciliations;
+  differing jsonb;
+begin
+  perform private.keep_trader((
+    select k.user_id from public.user_api_keys k where k.id = (p_result ->> 'account_id')::uuid));
+  select * into account from public.user_api_keys k where k.id = (p_result ->> 'account_id')::uuid for key share;
+  select * into held from private.reconciliations r
+  where r.account_id = account.id and r.fence = (p_result ->> 'fence')::bigint and r.lease_until is not null
+  for update;
+  if held.account_id is null then
+    return jsonb_build_object('account_id', p_result -> 'account_id', 'ok', false);
+  end if;
+  perform private.record_order(s, n)
+  from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n
+  join public.signals s on s.user_id = account.user_id and s.id = (n ->> 'signal_id')::uuid
+    and s.account_id = account.id and s.status not in ('pending', 'executing');
+  select coalesce(jsonb_agg(d order by d ->> 'symbol'), '[]') into differing
+  from jsonb_array_elements(coalesce(p_result -> 'differences', '[]')) d
+  where not exists (
+    select from public.signals s
+    where s.lane = account.id::text || '/' || (d ->> 'symbol')
+      and (s.status = 'executing' or s.finished_at >= held.claimed_at)
+  );
+  if differing <> held.differences then
+    perform private.audit(account.user_id, 'worker', 'account.compared', account.id,
+      jsonb_build_object('differences', differing));
+  end if;
+  update private.reconciliations set
+    differences = differing, checked_at = clock_timestamp(), lease_until = null,
+    due_at = clock_timestamp() + make_interval(secs => (p_result ->> 'due_in_seconds')::numeric::float8)
+  where account_id = account.id;
+  return jsonb_build_object('account_id', account.id, 'ok', true);
+exception
+  -- One result that does not fit must not undo the others of the same call.
+  when data_exception or integrity_constraint_violation or no_data_found or program_limit_exceeded then
+    return jsonb_build_object(
+      'account_id', p_result -> 'account_id', 'ok', false, 'error', sqlerrm, 'sqlstate', sqlstate);
+end
+$$;
+
+create function public.finish_accounts(p_results jsonb) returns jsonb
+language sql
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
+  from jsonb_array_elements(p_results) with ordinality as results (r, n)
+$$;
+comment on function public.finish_accounts is 'Records what comparisons found, where their lease is still held: news of open orders, and differences, told when they change.';
 -- Who is alive. A beat may carry a ping that comes back over Realtime: the proof that hints arrive.
 
 create table private.workers (
@@ -2195,6 +2359,32 @@ begin
 end
 $$;
 comment on function public.worker_heartbeat is 'Notes that the worker is alive; p_ping is broadcast to the wake-up channel.';
+-- Stripe's events, stored once each as they come. What they mean is worked out from the stored rows.
+
+create table private.stripe_events (
+  id text primary key check (length(id) between 1 and 255),
+  type text not null,
+  livemode boolean not null,
+  created_at timestamptz not null,
+  payload jsonb not null,
+  received_at timestamptz not null default clock_timestamp()
+);
+
+create function public.store_stripe_event(p_event jsonb) returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.stripe_events (id, type, livemode, created_at, payload)
+  values (
+    p_event ->> 'id', p_event ->> 'type', (p_event ->> 'livemode')::boolean,
+    to_timestamp((p_event ->> 'created')::bigint), p_event)
+  on conflict (id) do nothing;
+  return found;
+end
+$$;
+comment on function public.store_stripe_event is 'Stores one verified Stripe event; false when it was stored before.';
 -- The book of the paper venue. It is a venue, not our record: it knows orders by client id, fills them at a price it
 -- is given, and answers when asked. A new paper key is a new paper account with a fresh balance.
 
@@ -2364,8 +2554,11 @@ begin
   if book.id is null then
     return private.paper_refusal('unknown_key', 'no paper account is open for this key');
   end if;
-  update private.paper_orders set arrivals = arrivals + 1
-  where paper_account_id = book.id and client_order_id = p_order ->> 'client_order_id';
+  -- Under any key of the account: keys may have been replaced since the order was sent.
+  update private.paper_orders o set arrivals = o.arrivals + 1
+  from private.paper_accounts a
+  where a.account_id = p_account_id and o.paper_account_id = a.id
+    and o.client_order_id = p_order ->> 'client_order_id';
   if found then
     return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
   end if;
@@ -2411,18 +2604,18 @@ end
 $$;
 comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
 
-create function public.paper_find_order(p_account_id uuid, p_key_hash text, p_client_order_id text) returns jsonb
+create function public.paper_find_order(p_account_id uuid, p_client_order_id text) returns jsonb
 language sql
 stable
 security definer
 set search_path = ''
 as $$
   select private.paper_order_json(o)
-  from private.paper_orders o
-  where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
-    and o.client_order_id = p_client_order_id
+  from private.paper_accounts a
+  join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
+  where a.account_id = p_account_id
 $$;
-comment on function public.paper_find_order is 'The paper venue''s order of this client id, or null.';
+comment on function public.paper_find_order is 'The paper venue''s order of this client id under any key of the account, or null: replaced keys must not make an order look absent.';
 
 create function public.paper_list_positions(p_account_id uuid, p_key_hash text) returns jsonb
 language sql
@@ -2472,6 +2665,8 @@ grant select on public.audit_log to service_role;
 
 grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky_edge, service_role;
 
+grant execute on function public.store_stripe_event(jsonb) to service_role;
+
 grant execute on function
 public.claim_signals(text, integer, integer),
 public.begin_orders(jsonb),
@@ -2479,10 +2674,12 @@ public.finish_signals(jsonb, text, integer, integer),
 public.extend_leases(jsonb, integer),
 public.release_signals(jsonb),
 public.worker_heartbeat(text, text, jsonb, text),
+public.claim_accounts(text, integer, integer),
+public.finish_accounts(jsonb),
 public.claim_tasks(text, integer, integer),
 public.finish_tasks(jsonb),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
-public.paper_find_order(uuid, text, text),
+public.paper_find_order(uuid, text),
 public.paper_list_positions(uuid, text)
 to sparky_worker, service_role;

@@ -93,11 +93,11 @@ def test_a_known_client_id_is_refused_and_counted(shared: World) -> None:
 def test_an_order_is_found_by_its_client_id(shared: World) -> None:
     book = Book(shared)
     sent = book.send("buy", "1.50", client_order_id="mine")["order"]
-    found = call(shared.worker, "paper_find_order", book.account, KEY, "mine")
+    found = call(shared.worker, "paper_find_order", book.account, "mine")
     assert found == sent
     assert found["quantity"] == "1.5"
-    assert call(shared.worker, "paper_find_order", book.account, KEY, "other") is None
-    assert call(shared.worker, "paper_find_order", Book(shared).account, KEY, "mine") is None
+    assert call(shared.worker, "paper_find_order", book.account, "other") is None
+    assert call(shared.worker, "paper_find_order", Book(shared).account, "mine") is None
 
 
 def test_reduce_only_is_cut_to_the_position_and_never_opens(shared: World) -> None:
@@ -184,7 +184,25 @@ def test_a_wrong_key_opens_no_book(shared: World) -> None:
         "price": "1",
     }
     assert refused(call(shared.worker, "paper_submit", book.account, other, order, TERMS)) == "unknown_key"
-    assert call(shared.worker, "paper_find_order", book.account, other, "mine") is None
+    assert book.positions(other) == []
+
+
+def test_replaced_keys_do_not_hide_or_repeat_an_order(shared: World) -> None:
+    book = Book(shared)
+    sent = book.send("buy", "1", client_order_id="mine")["order"]
+    other = "cd" * 32
+    book.open(key=other)
+    again = {
+        "client_order_id": "mine",
+        "symbol": "X",
+        "side": "buy",
+        "quantity": "1",
+        "reduce_only": False,
+        "price": "1",
+    }
+    answer = call(shared.worker, "paper_submit", book.account, other, again, TERMS)
+    assert refused(answer) == "duplicate_client_order_id"
+    assert call(shared.worker, "paper_find_order", book.account, "mine") == sent
     assert book.positions(other) == []
 
 

@@ -306,7 +306,6 @@ def test_close_percent_out_of_range_is_refused(shared: World, percent: str) -> N
         ({"quantity": 1, "position_size_usd": 5}, "size_conflict", "position_size_usd"),
         ({"close_percent": 50}, "unknown_field_combination", "close_percent"),
         ({"qty": 1, "quantity": 2}, "unknown_field_combination", "quantity"),
-        ({"time": 1_795_341_600, "timenow": 1_795_341_601}, "unknown_field_combination", "timestamp"),
         ({"id": "x" * 129}, "invalid_value", '"id"'),
         ({"reduce_only": "maybe"}, "invalid_value", "maybe"),
         ({"environment": "moon"}, "invalid_value", "moon"),
@@ -338,6 +337,11 @@ def test_one_value_under_two_names_is_no_conflict(shared: World) -> None:
 )
 def test_a_name_that_stands_twice_with_different_values_is_refused(shared: World, body: str) -> None:
     assert parse(shared, body).reason_code == "unknown_field_combination"
+
+
+def test_of_the_bars_time_and_the_alerts_time_the_later_one_counts(shared: World) -> None:
+    fields = understood(shared, time=1_795_341_600, timenow=1_795_341_660)
+    assert fields["timestamp"] == "2026-11-22T10:01:00+00:00"
 
 
 def test_a_name_that_stands_twice_with_one_value_is_accepted(shared: World) -> None:

@@ -60,6 +60,8 @@ WORKER = (
         "worker_heartbeat",
     ),
     *(
+        "claim_accounts",
+        "finish_accounts",
         "claim_tasks",
         "finish_tasks",
         "paper_open",
@@ -74,6 +76,7 @@ FUNCTIONS = {
     ("public.create_webhook", "authenticated"),
     ("public.ingest_alert", "sparky_edge"),
     ("public.ingest_alert", "service_role"),
+    ("public.store_stripe_event", "service_role"),
     *((f"public.{name}", role) for name in WORKER for role in ("sparky_worker", "service_role")),
 }
 OUR_SCHEMAS = "('public'::regnamespace, 'private'::regnamespace)"
