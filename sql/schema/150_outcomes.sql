@@ -44,7 +44,9 @@ begin
         acknowledged_at, submitted_at + make_interval(secs => (p_news ->> 'elapsed_ms')::numeric::float8 / 1000))
     end
   where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint
-    and state not in ('filled', 'cancelled', 'expired', 'refused');
+    and state not in ('filled', 'cancelled', 'expired', 'refused')
+    -- What the venue once had is never absent: absent orders may be sent again.
+    and (p_news ->> 'state' <> 'absent' or state in ('submitting', 'unknown', 'absent'));
   select * into strict target from public.orders
   where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint;
   perform private.apply_fill(target, f)

@@ -2065,7 +2065,9 @@ begin
         acknowledged_at, submitted_at + make_interval(secs => (p_news ->> 'elapsed_ms')::numeric::float8 / 1000))
     end
   where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint
-    and state not in ('filled', 'cancelled', 'expired', 'refused');
+    and state not in ('filled', 'cancelled', 'expired', 'refused')
+    -- What the venue once had is never absent: absent orders may be sent again.
+    and (p_news ->> 'state' <> 'absent' or state in ('submitting', 'unknown', 'absent'));
   select * into strict target from public.orders
   where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint;
   perform private.apply_fill(target, f)
@@ -2268,8 +2270,8 @@ end
 $$;
 comment on function public.claim_accounts is 'Up to p_limit accounts due for a comparison with their venue, with our open ends and positions.';
 
--- One result: {"account_id","fence","news":[{"signal_id",…as for an order…}],"differences":[{"symbol","ours","venue"}],
--- "due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
+-- One result: {"account_id","fence","news":[{"signal_id",…as for an order…}],"differences":[{"symbol","ours","venue"}] or
+-- null when the venue could not be asked,"due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
 create function private.finish_account(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -2293,12 +2295,17 @@ begin
   join public.signals s on s.user_id = account.user_id and s.id = (n ->> 'signal_id')::uuid
     and s.account_id = account.id and s.status not in ('pending', 'executing');
   select coalesce(jsonb_agg(d order by d ->> 'symbol'), '[]') into differing
-  from jsonb_array_elements(coalesce(p_result -> 'differences', '[]')) d
+  from jsonb_array_elements(case jsonb_typeof(p_result -> 'differences') when 'array' then p_result -> 'differences'
+    else '[]' end) d
   where not exists (
     select from public.signals s
     where s.lane = account.id::text || '/' || (d ->> 'symbol')
       and (s.status = 'executing' or s.finished_at >= held.claimed_at)
   );
+  if p_result ->> 'differences' is null then
+    -- The venue could not be asked, which says nothing.
+    differing := held.differences;
+  end if;
   if differing <> held.differences then
     perform private.audit(account.user_id, 'worker', 'account.compared', account.id,
       jsonb_build_object('differences', differing));

@@ -64,6 +64,16 @@ def test_an_order_in_any_state_but_absent_is_not_sent_again(shared: World, state
     assert row == (state, 1)
 
 
+@pytest.mark.parametrize("state", ["accepted", "working", "partially_filled"])
+def test_what_the_venue_once_had_never_becomes_absent(shared: World, state: str) -> None:
+    _, one = begun(shared)
+    shared.finish(held(one) | {"news": [{"leg": 1, "state": state}]})
+    shared.finish(held(one) | {"news": [{"leg": 1, "state": "absent"}]})
+    assert shared.begin(order(one))[0]["ok"] is False
+    found = shared.value("select state from public.orders where signal_id = %s", one["signal_id"])
+    assert found == state
+
+
 def test_an_absent_order_is_sent_again_as_the_same(world: World) -> None:
     _, one = begun(world)
     world.finish(held(one) | {"news": [{"leg": 1, "state": "absent"}]})

@@ -1,7 +1,7 @@
 """The composition root: the only place that knows everyone. Builds a worker and supervises its parts."""
 
 import asyncio
-import contextlib
+import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -11,6 +11,7 @@ import httpx
 import structlog
 
 import sparky
+from sparky.database.accounts import AccountQueue
 from sparky.database.gateway import Beginning, Begun, WorkerDatabase
 from sparky.database.rpc import RpcClient
 from sparky.database.wakeup import WakeUpConnection
@@ -20,13 +21,13 @@ from sparky.engine.execution import Equipment
 from sparky.engine.inbox import Inbox
 from sparky.engine.leases import LeaseKeeper
 from sparky.engine.lookup import LookUps
+from sparky.engine.reconciler import Reconciler
 from sparky.engine.tasks import TaskRunner
 from sparky.engine.waker import Connection, Waker
 from sparky.keys.cache import CredentialCache
 from sparky.keys.keyfile import load_key_ring
-from sparky.keys.sealing import KeyRing
 from sparky.runtime.seams import Seams
-from sparky.runtime.settings import WorkerSettings
+from sparky.runtime.settings import WorkerSettings, credentials_directory
 from sparky.venues.base import VenueAdapter
 from sparky.venues.paper.adapter import PaperAdapter
 from sparky.venues.paper.client import PaperClient
@@ -42,19 +43,25 @@ class Worker:
     """One worker process: claims, executes, recovers and keeps its wake-ups alive until it is stopped."""
 
     def __init__(
-        self, settings: WorkerSettings, seams: Seams, rpc: RpcClient, feeds: httpx.AsyncClient
+        self, settings: WorkerSettings, seams: Seams, rpc: RpcClient, venues: Sequence[VenueAdapter]
     ) -> None:
         self._settings = settings
         self._seams = seams
         lease_seconds = int(settings.lease_seconds)
         self._database = WorkerDatabase(rpc, settings.worker_id, lease_seconds)
-        self._keys: KeyRing = load_key_ring(settings.sealing_key_files)
         self._leases = LeaseKeeper(self._database, seams, lease_seconds)
-        desk = AccountDesk(_venues(settings, seams, rpc, feeds), self._keys, CredentialCache(seams.clock))
-        beginnings: Batcher[Beginning, Begun] = Batcher(self._database.begin, _BEGINNINGS_PER_CALL)
+        self._desk = AccountDesk(
+            {venue.name: venue for venue in venues},
+            load_key_ring(
+                settings.sealing_key_files, credentials_directory=credentials_directory(os.environ)
+            ),
+            CredentialCache(seams.clock),
+            timeout_seconds=settings.venue_timeout_seconds,
+        )
+        self._beginnings: Batcher[Beginning, Begun] = Batcher(self._database.begin, _BEGINNINGS_PER_CALL)
         equipment = Equipment(
-            begin=beginnings.submit,
-            desk=desk,
+            begin=self._beginnings.submit,
+            desk=self._desk,
             leases=self._leases,
             look_ups=LookUps(seams, self._leases),
             seams=seams,
@@ -63,7 +70,8 @@ class Worker:
         self._inbox = Inbox(
             self._database, equipment, batch=settings.claim_batch, max_in_flight=settings.max_in_flight
         )
-        self._tasks = TaskRunner(self._database, desk, seams)
+        self._tasks = TaskRunner(self._database, self._desk, seams)
+        self._reconciler = Reconciler(AccountQueue(rpc, settings.worker_id), self._desk, seams)
         self._waker = Waker(
             self._connect,
             self._beat,
@@ -80,13 +88,16 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             # The leases are kept to the very end: what is in flight during a stop needs them.
             keeping = group.create_task(self._leases.run())
-            parts = [group.create_task(part) for part in (self._waker.run(), self._tasks.run())]
-            claiming = group.create_task(self._inbox.run())
+            parts = [
+                group.create_task(part)
+                for part in (self._waker.run(), self._tasks.run(), self._reconciler.run())
+            ]
+            group.create_task(self._inbox.run())
             await stop.wait()
             for part in parts:
                 part.cancel()
             await self._inbox.stop(self._settings.shutdown_grace_seconds)
-            claiming.cancel()
+            await self._beginnings.close()
             keeping.cancel()
         _log.info("worker_stopped", **self._inbox.counters)
 
@@ -102,18 +113,9 @@ class Worker:
         )
 
     async def _beat(self, ping: str | None) -> None:
+        # Nobody opens keys on an idle worker, so nothing else would drop those that are past their time.
+        self._desk.forget_expired()
         await self._database.heartbeat(sparky.__version__, self._inbox.counters, ping)
-
-
-def _venues(
-    settings: WorkerSettings, seams: Seams, rpc: RpcClient, feeds: httpx.AsyncClient
-) -> dict[str, VenueAdapter]:
-    feed = None if settings.paper_feed_url is None else HttpPriceFeed(settings.paper_feed_url, feeds)
-    paper = PaperAdapter(
-        PaperClient(rpc), seams.sleeper, feed=feed, request_seconds=settings.venue_timeout_seconds
-    )
-    adapters: Sequence[VenueAdapter] = (paper,)
-    return {adapter.name: adapter for adapter in adapters}
 
 
 async def run_worker(settings: WorkerSettings, seams: Seams) -> None:
@@ -127,14 +129,19 @@ async def run_worker(settings: WorkerSettings, seams: Seams) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as resources:
-        rpc = await resources.enter_async_context(
-            RpcClient(
-                settings.supabase_url,
-                api_key=settings.supabase_key.get_secret_value(),
-                token=settings.worker_token.get_secret_value(),
-                timeout_seconds=min(_RPC_SECONDS, settings.venue_timeout_seconds),
-            )
-        )
+        rpc = await resources.enter_async_context(_rpc_client(settings))
+        # The paper venue has connections of its own: no venue may keep a lease from being renewed.
+        book = await resources.enter_async_context(_rpc_client(settings))
         feeds = await resources.enter_async_context(httpx.AsyncClient())
-        with contextlib.suppress(asyncio.CancelledError):
-            await Worker(settings, seams, rpc, feeds).run(stop)
+        feed = None if settings.paper_feed_url is None else HttpPriceFeed(settings.paper_feed_url, feeds)
+        paper = PaperAdapter(PaperClient(book), seams.sleeper, feed=feed)
+        await Worker(settings, seams, rpc, (paper,)).run(stop)
+
+
+def _rpc_client(settings: WorkerSettings) -> RpcClient:
+    return RpcClient(
+        settings.supabase_url,
+        api_key=settings.supabase_key.get_secret_value(),
+        token=settings.worker_token.get_secret_value(),
+        timeout_seconds=min(_RPC_SECONDS, settings.venue_timeout_seconds),
+    )

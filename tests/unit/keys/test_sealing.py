@@ -236,3 +236,7 @@ def test_what_the_second_implementation_seals_opens_here() -> None:
         plaintext=plaintext,
     )
     assert revealed(SealedBox(KEY.key_id, sealed).to_text()) == FIELDS
+
+
+def test_a_public_key_can_be_typed_as_an_argument() -> None:
+    assert not any(SealingKey.generate().public.to_text().startswith("-") for _ in range(500))

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sparky.domain.errors import ConfigurationError
 from sparky.keys.keyfile import generate_key_file, load_key_file
@@ -45,11 +46,15 @@ def _public(options: argparse.Namespace) -> int:
 
 def _seal(options: argparse.Namespace) -> int:
     try:
-        context = SealingContext(options.user, options.exchange, options.environment)
+        # The database writes ids in lower case, and the seal is bound to the very text.
+        context = SealingContext(str(UUID(options.user)), options.exchange, options.environment)
     except ValueError as error:
-        raise ConfigurationError(str(error)) from error
-    sealed = seal(SealingPublicKey.from_text(options.to), context, _read_fields())
-    print(sealed)  # noqa: T201 - the command's answer
+        raise ConfigurationError(f"--user, --exchange or --environment is wrong: {error}") from error
+    try:
+        public_key = SealingPublicKey.from_text(options.to)
+    except ValueError as error:
+        raise ConfigurationError(f"--to is wrong: {error}") from error
+    print(seal(public_key, context, _read_fields()))  # noqa: T201 - the command's answer
     return 0
 
 

@@ -12,6 +12,7 @@ from sparky.runtime.seams import SystemClock
 
 _ROLES: Final = ("sparky_worker", "sparky_edge")
 _LEAST_SECRET_BYTES: Final = 32
+_MOST_DAYS: Final = 3650
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,13 +26,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _mint(options: argparse.Namespace) -> int:
-    secret = sys.stdin.read().strip()
+    secret = sys.stdin.buffer.read().decode(errors="replace").strip()
     if len(secret.encode()) < _LEAST_SECRET_BYTES:
         raise ConfigurationError(
             f"the JWT secret on standard input has fewer than {_LEAST_SECRET_BYTES} bytes: copy it whole"
         )
-    if options.days < 1:
-        raise ConfigurationError("--days must be at least 1")
+    if not 1 <= options.days <= _MOST_DAYS:
+        raise ConfigurationError(f"--days must be from 1 to {_MOST_DAYS}")
     print(mint_token(secret, options.role, timedelta(days=options.days)))  # noqa: T201 - the command's answer
     return 0
 

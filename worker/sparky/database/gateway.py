@@ -1,6 +1,7 @@
 """The worker functions of the database, typed. One method each, one round trip each."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -125,7 +126,7 @@ class WorkerDatabase:
             _mappings(answer.get("claims")),
         )
 
-    async def extend(self, claims: Iterable[Claim]) -> Set[SignalId]:
+    async def extend(self, claims: Iterable[Claim]) -> AbstractSet[SignalId]:
         """Renew leases and return whose they were; a claim that is missing is lost."""
         answer = await self._rpc.call(
             "extend_leases", {"p_claims": _claims(claims), "p_lease_seconds": self._lease_seconds}
@@ -239,4 +240,3 @@ def _same_length(
     if len(answer) != len(question):
         raise DatabaseContractError(f"{len(question)} items were sent and {len(answer)} came back")
     return answer
-

@@ -23,7 +23,7 @@ class OrderNews:
     fills: tuple[Fill, ...] = ()
 
     @classmethod
-    def of(cls, leg: int, order: VenueOrder, elapsed_ms: int) -> "OrderNews":
+    def of(cls, leg: int, order: VenueOrder, elapsed_ms: int | None = None) -> "OrderNews":
         """Return what a venue's order says of a leg."""
         return cls(
             leg=leg,

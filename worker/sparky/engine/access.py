@@ -1,55 +1,146 @@
-"""From a work order to a venue and the opened keys of the trader's account there."""
+"""From a work order to an open account at a venue. Whatever is asked there is bounded in time."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from sparky.domain.errors import Refusal
-from sparky.domain.identifiers import UserId
+import structlog
+
+from sparky.domain.errors import LostClaim, Refusal, VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId, UserId
+from sparky.domain.orders import (
+    Balance,
+    NotSent,
+    OrderRequest,
+    Outcome,
+    Unknown,
+    VenueOrder,
+    VenuePosition,
+)
 from sparky.domain.reasons import Reason
+from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import Account
+from sparky.engine.permits import SendingPermit
 from sparky.keys.cache import CredentialCache
 from sparky.keys.sealing import KeyRing, SealingContext
 from sparky.venues.base import AccountAccess, VenueAdapter
+
+Answer = TypeVar("Answer")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """One trader's account at a venue, with its opened keys.
+
+    Questions raise what the port says, and VenueUnavailable when the venue takes too long.
+    """
+
+    adapter: VenueAdapter
+    access: AccountAccess
+    timeout_seconds: float
+
+    @property
+    def visibility_seconds(self) -> float:
+        return self.adapter.visibility_seconds
+
+    async def validate(self) -> Balance:
+        """Prove that the keys work, and return the balance."""
+        return await self._in_time(self.adapter.validate(self.access))
+
+    async def rules(self, symbol: str) -> InstrumentRules:
+        """Return steps and minima of an instrument."""
+        return await self._in_time(self.adapter.rules(self.access, symbol))
+
+    async def position(self, symbol: str) -> VenuePosition | None:
+        """Return what is open in a symbol."""
+        return await self._in_time(self.adapter.position(self.access, symbol))
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Return everything that is open."""
+        return await self._in_time(self.adapter.positions(self.access))
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> VenueOrder | None:
+        """Return the venue's order of that client id."""
+        return await self._in_time(self.adapter.find_order(self.access, symbol, client_order_id))
+
+    async def submit(self, order: OrderRequest, permit: SendingPermit) -> Outcome:
+        """Send an order, once. When this returns or raises, no byte of it leaves any more.
+
+        Raises:
+            LostClaim: `permit` did not allow it; nothing was sent.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                return await self.adapter.submit(self.access, order, permit)
+        except LostClaim:
+            raise
+        except TimeoutError:
+            why = self._too_slow()
+        except Exception:  # noqa: BLE001 - the order may be there whatever went wrong here: it is looked up
+            _log.exception("submit_failed", client_order_id=order.client_order_id)
+            why = f"the answer of {self.adapter.name} could not be worked on"
+        return Unknown(why) if permit.used else NotSent(why)
+
+    async def _in_time(self, question: Awaitable[Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                return await question
+        except TimeoutError:
+            raise VenueUnavailable(self._too_slow()) from None
+
+    def _too_slow(self) -> str:
+        return f"{self.adapter.name} did not answer within {self.timeout_seconds:g} s"
 
 
 class AccountDesk:
     """Knows the venues and opens accounts. Opened keys stay in the cache for its short time only."""
 
-    def __init__(self, venues: Mapping[str, VenueAdapter], keys: KeyRing, cache: CredentialCache) -> None:
+    def __init__(
+        self,
+        venues: Mapping[str, VenueAdapter],
+        keys: KeyRing,
+        cache: CredentialCache,
+        *,
+        timeout_seconds: float,
+    ) -> None:
         self._venues = venues
         self._keys = keys
         self._cache = cache
+        self._timeout_seconds = timeout_seconds
 
-    def venue(self, name: str) -> VenueAdapter:
-        """Return the adapter of a venue.
+    def open(self, user_id: UserId, account: Account) -> OpenAccount:
+        """Open an account.
 
         Raises:
-            Refusal: this worker does not serve it.
+            Refusal: this worker does not serve the venue, or (SealError) the keys do not open: they were
+                not sealed for this trader, venue and environment, or to another worker.
         """
-        adapter = self._venues.get(name)
+        adapter = self._venues.get(account.exchange)
         if adapter is None:
             served = ", ".join(sorted(self._venues))
             raise Refusal(
-                Reason.NOT_SUPPORTED, f"Orders at {name} are not executed yet; served are: {served}."
+                Reason.NOT_SUPPORTED,
+                f"Orders at {account.exchange} are not executed yet; served are: {served}.",
             )
-        return adapter
-
-    def open(self, user_id: UserId, account: Account) -> AccountAccess:
-        """Open the keys of an account.
-
-        Raises:
-            SealError: they were not sealed for this trader, venue and environment, or to another worker.
-        """
         context = SealingContext(user_id=user_id, exchange=account.exchange, environment=account.environment)
         credentials = self._cache.get(
             account.id, account.key_version, lambda: self._keys.open(account.sealed, context)
         )
-        return AccountAccess(
+        access = AccountAccess(
             account_id=account.id,
             exchange=account.exchange,
             environment=account.environment,
             credentials=credentials,
         )
+        return OpenAccount(adapter, access, self._timeout_seconds)
 
     def forget(self, account: Account) -> None:
         """Drop opened keys: the venue does not accept them."""
         self._cache.forget(account.id)
+
+    def forget_expired(self) -> None:
+        """Drop opened keys that are past their time."""
+        self._cache.forget_expired()

@@ -1,15 +1,18 @@
 """Keeps claims alive while they are worked on, and tells at once when one is lost."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from typing import Final, Protocol
 
 import structlog
 
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import SignalId
-from sparky.domain.work_order import Claim, WorkOrder
+from sparky.domain.work_order import Claim
 from sparky.runtime.seams import Seams
+
+# After a renewal that failed, the next one comes soon: another third of the lease might be too late.
+_AGAIN_SECONDS: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -17,8 +20,8 @@ _log = structlog.get_logger(__name__)
 class LeaseStore(Protocol):
     """Where leases are renewed."""
 
-    async def extend(self, claims: Iterable[Claim]) -> Mapping[SignalId, datetime]:
-        """Renew; a claim that is missing from the answer is lost."""
+    async def extend(self, claims: Iterable[Claim]) -> AbstractSet[SignalId]:
+        """Renew and return whose leases were renewed; a claim that is missing is lost."""
         ...
 
 
@@ -43,14 +46,13 @@ class LeaseKeeper:
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, order: WorkOrder, asked_at: float) -> Lease:
-        """Keep the claim of a work order that was asked for at `asked_at` on the monotonic clock.
+    def hold(self, claim: Claim, asked_at: float) -> Lease:
+        """Keep a claim that was asked for at `asked_at` on the monotonic clock.
 
         The database counted from later than that, so the end is never believed too late.
         """
-        left = (order.lease_until - order.now) / timedelta(seconds=1)
-        lease = Lease(order.claim, asked_at + left)
-        self._held[order.signal_id] = lease
+        lease = Lease(claim, asked_at + self._lease_seconds)
+        self._held[claim.signal_id] = lease
         return lease
 
     def drop(self, lease: Lease) -> None:
@@ -75,26 +77,31 @@ class LeaseKeeper:
 
     async def run(self) -> None:
         """Renew all claims for ever."""
+        renewed = True
         while True:
-            await self._seams.sleeper.sleep(self._lease_seconds / 3)
-            await self._renew(tuple(lease for lease in self._held.values() if not lease.lost))
+            await self._seams.sleeper.sleep(self._lease_seconds / 3 if renewed else _AGAIN_SECONDS)
+            renewed = await self._renew(tuple(lease for lease in self._held.values() if not lease.lost))
 
     def _left(self, lease: Lease) -> float:
         return lease.until - self._seams.clock.monotonic()
 
-    async def _renew(self, leases: tuple[Lease, ...]) -> None:
+    async def _renew(self, leases: tuple[Lease, ...]) -> bool:
         if not leases:
-            return
+            return True
         asked_at = self._seams.clock.monotonic()
         try:
             renewed = await self._store.extend(lease.claim for lease in leases)
         except (DatabaseUnavailable, DatabaseContractError) as error:
             # The leases run on; whoever needs more time than is left gives its claim up.
             _log.warning("leases_not_renewed", error=str(error), claims=len(leases))
-            return
+            return False
         for lease in leases:
-            if lease.claim.signal_id in renewed:
+            signal_id = lease.claim.signal_id
+            if signal_id in renewed:
                 lease.until = asked_at + self._lease_seconds
             else:
                 lease.lost = True
-                _log.warning("claim_lost", signal_id=lease.claim.signal_id)
+                # One that was finished while it was asked for is not missed.
+                if self._held.get(signal_id) is lease:
+                    _log.warning("claim_lost", signal_id=signal_id)
+        return True

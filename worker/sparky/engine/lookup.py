@@ -9,9 +9,9 @@ from sparky.domain.backoff import Backoff
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import VenueOrder
+from sparky.engine.access import OpenAccount
 from sparky.engine.leases import Lease, LeaseKeeper
 from sparky.runtime.seams import Seams
-from sparky.venues.base import AccountAccess, VenueAdapter
 
 _BACKOFF: Final = Backoff(first=0.1, longest=5.0)
 # After the visibility window, a venue that does not answer at all is asked for this long.
@@ -52,38 +52,44 @@ class LookUps:
 
     async def look_up(
         self,
-        adapter: VenueAdapter,
-        access: AccountAccess,
+        account: OpenAccount,
         symbol: str,
         client_order_id: ClientOrderId,
         *,
         lease: Lease,
-        age: float,
+        silent_since: float,
     ) -> LookUp:
         """Ask until the venue shows the order, or until none can appear any more.
 
-        `age` is how many seconds ago the order was written down: it was sent no earlier.
+        `silent_since` is the moment on the monotonic clock after which certainly no byte of the order
+        left; it may lie ahead.
 
         Raises:
             CredentialsInvalid: the venue does not accept the keys any more.
             LostClaim: somebody else looks after this signal now.
         """
-        started = self._seams.clock.monotonic() - age
+        visible_at = silent_since + account.visibility_seconds
+        give_up_at = max(self._now(), visible_at) + _PATIENCE_SECONDS
         failures = 0
         while True:
             await self._leases.require(lease, _ROOM_SECONDS)
-            asked = self._seams.clock.monotonic() - started
+            asked_at = self._now()
             try:
-                order = await adapter.find_order(access, symbol, client_order_id)
+                order = await account.find_order(symbol, client_order_id)
             except VenueUnavailable as error:
-                _log.warning("look_up_failed", error=str(error))
-                if asked > max(age, adapter.visibility_seconds) + _PATIENCE_SECONDS:
+                _log.warning("look_up_failed", error=str(error), client_order_id=client_order_id)
+                if asked_at > give_up_at:
                     return CannotTell(str(error))
             else:
                 if order is not None:
                     return Found(order)
                 # Only a look-up that began after the window proves absence.
-                if asked > adapter.visibility_seconds:
+                if asked_at > visible_at:
                     return Absent()
             failures += 1
-            await self._seams.sleeper.sleep(_BACKOFF.delay(failures, self._seams.random.uniform))
+            pause = _BACKOFF.delay(failures, self._seams.random.uniform)
+            # Not past the window's end: the first look-up behind it is the one that settles.
+            await self._seams.sleeper.sleep(min(pause, max(visible_at - self._now(), _BACKOFF.first)))
+
+    def _now(self) -> float:
+        return self._seams.clock.monotonic()

@@ -81,8 +81,7 @@ class TaskRunner:
             return _failed(task, "the account is gone", retry=None)
         account = parse_account(task.account)
         try:
-            access = self._desk.open(task.user_id, account)
-            await self._desk.venue(account.exchange).validate(access)
+            await self._desk.open(task.user_id, account).validate()
         except Refusal as refusal:
             self._desk.forget(account)
             _log.info("key_invalid", account_id=account.id, reason=refusal.reason)

@@ -1,7 +1,6 @@
 """Keeps the wake-up channel alive, and proves it: pings travel through the database and have to come back."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
@@ -57,7 +56,11 @@ class Beat(Protocol):
 
 
 class Waker:
-    """Holds one connection at a time and replaces it when it fails; meanwhile the timer is faster."""
+    """Holds one connection at a time and replaces it when it fails.
+
+    The timer is slow only while the last ping came back: a channel that is joined and delivers nothing
+    counts as none.
+    """
 
     def __init__(
         self,
@@ -86,13 +89,11 @@ class Waker:
         """Connect, watch and re-connect for ever; the worker beats all the while."""
         self._inbox.poll_seconds = self._poll_disconnected_seconds
         async with asyncio.TaskGroup() as tasks:
-            beating = tasks.create_task(self._beat_alone())
+            tasks.create_task(self._beat_while_disconnected())
             failures = 0
             while True:
                 lasted = await self._hold_connection()
                 failures = 1 if lasted > self._ping_seconds else failures + 1
-                if beating.done():
-                    return
                 await self._seams.sleeper.sleep(_RECONNECT.delay(failures, self._seams.random.uniform))
 
     async def _hold_connection(self) -> float:
@@ -101,7 +102,8 @@ class Waker:
         try:
             async with self._connect(self._inbox.hint, self._on_ping) as connection:
                 since = self._seams.clock.monotonic()
-                self._set_connected(connected=True)
+                # What was committed while nobody listened is found by this claim.
+                self._inbox.claim_soon()
                 why = await self._watch(connection)
         except WakeUpUnavailable as error:
             why = str(error)
@@ -110,50 +112,51 @@ class Waker:
         _log.warning("wake_ups_lost", why=why)
         return self._seams.clock.monotonic() - since
 
-    def _set_connected(self, *, connected: bool) -> None:
-        if connected:
-            _log.info("wake_ups_connected")
-        self.connected = connected
-        self._inbox.poll_seconds = self._poll_seconds if connected else self._poll_disconnected_seconds
-        # What was committed while nobody listened is found by this claim; it also applies the new timer.
-        self._inbox.claim_soon()
-
     async def _watch(self, connection: Connection) -> str:
-        pinging = asyncio.create_task(self._ping_forever(connection))
-        try:
-            return await connection.failed()
-        finally:
+        async with asyncio.TaskGroup() as tasks:
+            pinging = tasks.create_task(self._ping_forever(connection))
+            why = await connection.failed()
             pinging.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pinging
+        return why
 
     async def _ping_forever(self, connection: Connection) -> None:
         while True:
-            await self._ping(connection)
+            self._set_connected(connected=await self._ping(connection))
             await self._seams.sleeper.sleep(self._ping_seconds)
 
-    async def _ping(self, connection: Connection) -> None:
+    async def _ping(self, connection: Connection) -> bool:
         self._awaited = self._seams.random.hexadecimal(_PING_DIGITS)
         self._pong.clear()
         sent_at = self._seams.clock.monotonic()
         if not await self._try_beat(self._awaited):
             # Without the database nothing can be said about the channel.
-            return
+            return False
         try:
             async with asyncio.timeout(_PONG_SECONDS):
                 await self._pong.wait()
         except TimeoutError:
             connection.fail(f"a ping did not come back within {_PONG_SECONDS:g} s")
-            return
+            return False
         self.round_trip_seconds = self._seams.clock.monotonic() - sent_at
+        return True
+
+    def _set_connected(self, *, connected: bool) -> None:
+        if connected == self.connected:
+            return
+        if connected:
+            _log.info("wake_ups_connected")
+        self.connected = connected
+        self._inbox.poll_seconds = self._poll_seconds if connected else self._poll_disconnected_seconds
+        # It applies the new timer at once.
+        self._inbox.claim_soon()
 
     def _on_ping(self, ping: str) -> None:
         # Every worker hears the pings of all.
         if ping == self._awaited:
             self._pong.set()
 
-    async def _beat_alone(self) -> None:
-        """Beat while there is no connection; with one, the pings are the beats."""
+    async def _beat_while_disconnected(self) -> None:
+        # With a connection, the pings are the beats.
         while True:
             await self._seams.sleeper.sleep(self._ping_seconds)
             if not self.connected:

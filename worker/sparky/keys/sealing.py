@@ -98,8 +98,11 @@ class SealingKey:
 
     @classmethod
     def generate(cls) -> "SealingKey":
-        """Draw a new key."""
-        return cls.from_private(X25519PrivateKey.generate())
+        """Draw a new key. The text of its public half never begins with a dash, as an option would."""
+        while True:
+            key = cls.from_private(X25519PrivateKey.generate())
+            if not key.public.to_text().startswith("-"):
+                return key
 
     @classmethod
     def from_private(cls, private: X25519PrivateKey) -> "SealingKey":

@@ -55,6 +55,9 @@ def configure_logging(
     root.setLevel(level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    if level != "debug":
+        # It calls every failed join permanent; whoever holds the connection tells what it means.
+        logging.getLogger("realtime").setLevel(logging.CRITICAL)
     for name in _NEVER_BELOW_WARNING:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

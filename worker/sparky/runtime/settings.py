@@ -32,6 +32,9 @@ _SUFFIX_DIGITS: Final = 8
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, le=10_000)]
+# What the claim functions of the database take.
+LeaseSeconds = Annotated[float, Field(ge=1, le=600, allow_inf_nan=False)]
+BatchSize = Annotated[int, Field(gt=0, le=500)]
 
 
 class WorkerSettings(BaseSettings):
@@ -51,9 +54,9 @@ class WorkerSettings(BaseSettings):
     sealing_key_files: Annotated[tuple[Path, ...], NoDecode, Field(min_length=1)]
     worker_id: WorkerId
 
-    lease_seconds: Seconds = 15
+    lease_seconds: LeaseSeconds = 15
     venue_timeout_seconds: Seconds = 5
-    claim_batch: Count = 20
+    claim_batch: BatchSize = 20
     max_in_flight: Count = 100
     poll_interval_seconds: Seconds = 5
     poll_interval_disconnected_seconds: Seconds = 1
@@ -163,10 +166,10 @@ def _check_url(value: str, *, query: bool) -> str:
         port = parts.port
     except ValueError:
         raise ValueError("is not a URL") from None
-    if not host or parts.scheme not in {"https", "wss", "http", "ws"} or port == 0:
+    if not host or parts.scheme not in {"https", "http"} or port == 0:
         raise ValueError("must be a URL such as https://example.supabase.co")
     if parts.username or parts.password or parts.fragment or (parts.query and not query):
         raise ValueError(f"must hold no user name, password{'' if query else ', query'} or fragment")
-    if parts.scheme in {"http", "ws"} and host not in _LOOPBACK:
-        raise ValueError("must use https (or wss): plain connections are for this machine only")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("must use https: plain connections are for this machine only")
     return value.rstrip("/")

@@ -4,7 +4,7 @@ The rule for every adapter: a write is tried once and ends in an `Outcome`, neve
 question may be asked again and raises. No third-party exception crosses this line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,13 @@ from sparky.domain.identifiers import AccountId, ClientOrderId
 from sparky.domain.orders import Balance, OrderRequest, Outcome, VenueOrder, VenuePosition
 from sparky.domain.rules import InstrumentRules
 from sparky.keys.secret import Secret
+
+Permit = Callable[[], None]
+"""Asked immediately before the first byte of an order leaves; raises LostClaim when it may not any more.
+
+Between it and the socket lies nothing that waits: it is what keeps a worker that was paused, and whose
+claim another one has taken meanwhile, from sending (see `runtime.first_byte`).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,7 @@ class VenueAdapter(Protocol):
 
     @property
     def visibility_seconds(self) -> float:
-        """How long after a write an order may exist that look-ups do not show yet."""
+        """How long after a write was given up an order may appear that look-ups do not show yet."""
         ...
 
     async def validate(self, access: AccountAccess) -> Balance:
@@ -49,8 +56,11 @@ class VenueAdapter(Protocol):
         """Return steps and minima of an instrument."""
         ...
 
-    async def submit(self, access: AccountAccess, order: OrderRequest) -> Outcome:
-        """Send an order, once. Never raises for anything the venue or the network does."""
+    async def submit(self, access: AccountAccess, order: OrderRequest, permit: Permit) -> Outcome:
+        """Send an order, once, after `permit` has allowed it.
+
+        Never raises for anything the venue or the network does; only what `permit` raises passes.
+        """
         ...
 
     async def find_order(
@@ -61,4 +71,8 @@ class VenueAdapter(Protocol):
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
         """Return what is open in a symbol; None if nothing is."""
+        ...
+
+    async def positions(self, access: AccountAccess) -> Sequence[VenuePosition]:
+        """Return everything that is open."""
         ...

@@ -1,5 +1,6 @@
 """The paper venue behind the port."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -17,31 +18,31 @@ from sparky.domain.orders import (
 )
 from sparky.domain.rules import InstrumentRules
 from sparky.runtime.seams import Sleeper
-from sparky.venues.base import AccountAccess
+from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.paper.client import PaperClient
 from sparky.venues.paper.credentials import PaperTerms, read_terms
 from sparky.venues.paper.feed import PriceFeed
-from sparky.venues.paper.parse import read_balance, read_order, read_position
+from sparky.venues.paper.parse import read_balance, read_order, read_positions
 from sparky.venues.paper.rules import paper_rules
 
 _MS_PER_SECOND: Final = Decimal(1000)
 _REMEMBERED: Final = 10_000
+# The book shows an order as soon as it has it. A request whose sender is gone may still be on its way; should
+# it come after the order was sent again, the book refuses it by its client id.
+_VISIBILITY_SECONDS: Final = 1.0
 
 
 class PaperAdapter:
     """Orders fill whole at the feed's price, else the alert's, after slippage, a fee and a latency."""
 
     name: Final = "paper"
+    visibility_seconds: Final = _VISIBILITY_SECONDS
 
-    def __init__(
-        self, client: PaperClient, sleeper: Sleeper, *, feed: PriceFeed | None, request_seconds: float
-    ) -> None:
+    def __init__(self, client: PaperClient, sleeper: Sleeper, *, feed: PriceFeed | None) -> None:
         self._client = client
         self._sleeper = sleeper
         self._feed = feed
         self._opened: set[tuple[AccountId, str]] = set()
-        # A request that its sender has given up may still be executed until its own time-out has passed.
-        self.visibility_seconds: Final = request_seconds
 
     async def validate(self, access: AccountAccess) -> Balance:
         """Open the paper account of these keys, or find it."""
@@ -51,7 +52,7 @@ class PaperAdapter:
         """Return the same rules for every symbol."""
         return paper_rules(symbol)
 
-    async def submit(self, access: AccountAccess, order: OrderRequest) -> Outcome:
+    async def submit(self, access: AccountAccess, order: OrderRequest, permit: Permit) -> Outcome:
         """Send an order; half of the latency passes before the book has it and half after."""
         try:
             terms = read_terms(access.credentials)
@@ -62,7 +63,7 @@ class PaperAdapter:
         except VenueUnavailable as error:
             return NotSent(str(error))
         await self._wait(terms)
-        outcome = await self._client.submit(access.account_id, terms, priced)
+        outcome = await self._client.submit(access.account_id, terms, priced, permit)
         await self._wait(terms)
         return outcome
 
@@ -73,13 +74,17 @@ class PaperAdapter:
         client_order_id: ClientOrderId,
     ) -> VenueOrder | None:
         """Look an order up by its client id."""
-        terms = read_terms(access.credentials)
-        return read_order(await self._client.find_order(access.account_id, terms, client_order_id))
+        read_terms(access.credentials)
+        return read_order(await self._client.find_order(access.account_id, client_order_id))
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
         """Return what is open in a symbol."""
+        return next((one for one in await self.positions(access) if one.symbol == symbol), None)
+
+    async def positions(self, access: AccountAccess) -> Sequence[VenuePosition]:
+        """Return everything that is open."""
         terms = read_terms(access.credentials)
-        return read_position(await self._client.positions(access.account_id, terms), symbol)
+        return read_positions(await self._client.positions(access.account_id, terms))
 
     async def _open_once(self, account: AccountId, terms: PaperTerms) -> None:
         # An alert may come before the task that validates its account has run.

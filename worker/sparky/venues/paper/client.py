@@ -1,11 +1,12 @@
 """Requests to the paper venue's book, with the outcome of every write classified."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
 from sparky.domain.identifiers import AccountId, ClientOrderId
 from sparky.domain.orders import NotSent, OrderRequest, Outcome, Unknown
+from sparky.venues.base import Permit
 from sparky.venues.paper.credentials import PaperTerms
 from sparky.venues.paper.orders import order_to_book, terms_to_book
 from sparky.venues.paper.parse import CURRENCY, read_submission
@@ -14,8 +15,10 @@ from sparky.venues.paper.parse import CURRENCY, read_submission
 class Book(Protocol):
     """Where the paper venue keeps its book: functions called by name."""
 
-    async def call(self, function: str, params: Mapping[str, Any]) -> Any:
-        """Call one, and return its answer.
+    async def call(
+        self, function: str, params: Mapping[str, Any], *, before_sending: Callable[[], None] = ...
+    ) -> Any:
+        """Call one, and return its answer; `before_sending` runs right before the first byte leaves.
 
         Raises:
             DatabaseUnavailable: no answer; `reached` tells whether it may have been executed.
@@ -30,7 +33,9 @@ class PaperClient:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    async def submit(self, account: AccountId, terms: PaperTerms, order: OrderRequest) -> Outcome:
+    async def submit(
+        self, account: AccountId, terms: PaperTerms, order: OrderRequest, permit: Permit
+    ) -> Outcome:
         """Send an order, once."""
         params = {
             **_account(account, terms),
@@ -38,7 +43,7 @@ class PaperClient:
             "p_terms": terms_to_book(terms),
         }
         try:
-            answer = await self._book.call("paper_submit", params)
+            answer = await self._book.call("paper_submit", params, before_sending=permit)
         except DatabaseUnavailable as error:
             return Unknown(str(error)) if error.reached else NotSent(str(error))
         except DatabaseContractError as error:
@@ -57,10 +62,10 @@ class PaperClient:
             },
         )
 
-    async def find_order(self, account: AccountId, terms: PaperTerms, client_order_id: ClientOrderId) -> Any:
-        """Ask for the order of a client id."""
+    async def find_order(self, account: AccountId, client_order_id: ClientOrderId) -> Any:
+        """Ask for the order of a client id, under whatever key of the account it was sent."""
         return await self._ask(
-            "paper_find_order", {**_account(account, terms), "p_client_order_id": client_order_id}
+            "paper_find_order", {"p_account_id": account, "p_client_order_id": client_order_id}
         )
 
     async def positions(self, account: AccountId, terms: PaperTerms) -> Any:

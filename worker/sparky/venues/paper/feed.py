@@ -9,6 +9,8 @@ import httpx
 from sparky.domain.errors import VenueUnavailable
 
 _SECONDS: Final = 2.0
+# A limit or a ban is no answer about the symbol.
+_UNKNOWN_SYMBOL: Final = frozenset({400, 404})
 
 
 class PriceFeed(Protocol):
@@ -40,7 +42,7 @@ class HttpPriceFeed:
         url = self._url.replace("{symbol}", quote(symbol, safe=""))
         try:
             response = await self._client.get(url, timeout=_SECONDS)
-            if response.is_client_error:
+            if response.status_code in _UNKNOWN_SYMBOL:
                 return None
             response.raise_for_status()
             value = Decimal(str(response.json()["price"]))

@@ -98,26 +98,29 @@ def _read_order(source: Mapping[str, Any]) -> VenueOrder:
     )
 
 
-def read_position(answer: Any, symbol: str) -> VenuePosition | None:
-    """Read what is open in `symbol` from the list of all positions.
+def read_positions(answer: Any) -> tuple[VenuePosition, ...]:
+    """Read everything that is open.
 
     Raises:
         VenueUnavailable: the answer is not of the book's language; it must not be taken for "flat".
     """
     try:
-        for index, item in enumerate(fields.items({"positions": answer}, "positions", _PLACE)):
-            source = fields.mapping(item, f"{_PLACE}[{index}]")
-            if source.get("symbol") == symbol:
-                signed = fields.decimal(source, "quantity", _PLACE)
-                return VenuePosition(
-                    symbol=symbol,
-                    side=PositionSide.LONG if signed > 0 else PositionSide.SHORT,
-                    quantity=abs(signed),
-                    entry_price=fields.not_negative(source, "entry_price", _PLACE),
-                )
+        items = fields.items({"positions": answer}, "positions", _PLACE)
+        return tuple(
+            _read_position(fields.mapping(item, f"{_PLACE}[{index}]")) for index, item in enumerate(items)
+        )
     except (WorkOrderError, ValueError) as error:
         raise VenueUnavailable("the paper venue's positions were not understood") from error
-    return None
+
+
+def _read_position(source: Mapping[str, Any]) -> VenuePosition:
+    signed = fields.decimal(source, "quantity", _PLACE)
+    return VenuePosition(
+        symbol=fields.text(source, "symbol", _PLACE),
+        side=PositionSide.LONG if signed > 0 else PositionSide.SHORT,
+        quantity=abs(signed),
+        entry_price=fields.not_negative(source, "entry_price", _PLACE),
+    )
 
 
 def read_balance(answer: Any) -> Balance:

@@ -1,0 +1,103 @@
+"""What is asked of the worker functions, and what their answers mean."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from sparky.database.gateway import Beginning, Result, TaskResult, WorkerDatabase
+from sparky.database.rpc import RpcClient
+from sparky.domain.errors import DatabaseContractError
+from sparky.domain.identifiers import SignalId, WorkerId
+from sparky.domain.plan import Plan
+from sparky.domain.planner import make_plan
+from sparky.domain.work_order import Claim
+from tests.unit.domain.work_orders import NOW, RULES, work_order
+
+CLAIM = Claim(SignalId("0b6c1d5e-8a54-4f0e-9a53-0d8c3a1f2b4c"), 3)
+
+
+class Functions:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def call(self, function: str, params: Mapping[str, Any]) -> Any:
+        self.calls.append((function, params))
+        return self.answer
+
+
+def database(answer: Any) -> tuple[WorkerDatabase, Functions]:
+    functions = Functions(answer)
+    return WorkerDatabase(cast("RpcClient", functions), WorkerId("w"), 15), functions
+
+
+def beginning() -> Beginning:
+    plan = make_plan(work_order(), RULES, None, NOW)
+    assert isinstance(plan, Plan)
+    return Beginning(claim=CLAIM, plan=plan, leg=plan.legs[0])
+
+
+async def test_a_claim_says_who_how_many_and_for_how_long() -> None:
+    gateway, functions = database([])
+    assert await gateway.claim(7) == []
+    assert functions.calls == [("claim_signals", {"p_worker": "w", "p_limit": 7, "p_lease_seconds": 15})]
+
+
+async def test_a_beginning_is_answered_with_what_is_left_of_the_lease() -> None:
+    gateway, functions = database([{"ok": True, "lease_left_ms": 14321}, {"ok": False, "error": "no"}])
+    first, second = await gateway.begin([beginning(), beginning()])
+    assert (first.ok, first.lease_left) == (True, 14.321)
+    assert (second.ok, second.lease_left, second.error) == (False, 0.0, "no")
+    order = functions.calls[0][1]["p_claims"][0]["order"]
+    assert order["quantity"] == Decimal("1.500")
+    assert order["client_order_id"].startswith("sp")
+
+
+async def test_a_beginning_without_a_time_left_leaves_none() -> None:
+    gateway, _ = database([{"ok": True, "lease_left_ms": "soon"}])
+    (begun,) = await gateway.begin([beginning()])
+    assert (begun.ok, begun.lease_left) == (True, 0.0)
+
+
+async def test_results_and_further_claims_go_in_one_call() -> None:
+    gateway, functions = database({"finished": [{"ok": True}], "claims": [{"signal_id": "x"}]})
+    finished, claims = await gateway.finish([Result(claim=CLAIM, status="done", reason="Bought.")], 4)
+    assert ([item.ok for item in finished], claims) == ([True], [{"signal_id": "x"}])
+    params = functions.calls[0][1]
+    assert (params["p_limit"], params["p_worker"], params["p_lease_seconds"]) == (4, "w", 15)
+
+
+async def test_a_renewal_names_those_that_are_still_ours() -> None:
+    gateway, _ = database([{"signal_id": CLAIM.signal_id, "lease_until": "2026-01-01T00:00:00Z"}])
+    assert await gateway.extend([CLAIM]) == {CLAIM.signal_id}
+
+
+async def test_tasks_come_typed() -> None:
+    gateway, functions = database(
+        [{"task_id": 5, "kind": "validate_key", "fence": 1, "attempt": 2, "user_id": None, "account": None}]
+    )
+    (task,) = await gateway.claim_tasks(10, 60)
+    assert (task.task_id, task.attempt, task.account) == (5, 2, None)
+    await gateway.finish_tasks([TaskResult(task_id=5, fence=1, ok=True)])
+    assert functions.calls[-1][1]["p_results"][0]["task_id"] == 5
+
+
+@pytest.mark.parametrize("answer", [None, 3, {}, ["x"], [{"ok": True}, {"ok": True}]])
+async def test_an_answer_of_another_shape_is_a_contract_error(answer: Any) -> None:
+    gateway, _ = database(answer)
+    with pytest.raises(DatabaseContractError):
+        await gateway.begin([beginning()])
+    with pytest.raises(DatabaseContractError):
+        await gateway.finish([Result(claim=CLAIM, status="done")], 1)
+
+
+@pytest.mark.parametrize("answer", [None, {"claims": []}, ["x"], [{"task_id": "five"}]])
+async def test_tasks_and_claims_of_another_shape_are_contract_errors(answer: Any) -> None:
+    gateway, _ = database(answer)
+    with pytest.raises(DatabaseContractError):
+        await gateway.claim_tasks(1, 60)
+    if not (isinstance(answer, list) and isinstance(answer[0], dict)):
+        with pytest.raises(DatabaseContractError):
+            await gateway.claim(1)

@@ -1,0 +1,197 @@
+"""A venue in memory that does what a test says, and knows the truth: what was executed, and how often."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.orders import (
+    Accepted,
+    Balance,
+    Fill,
+    NotSent,
+    OrderRequest,
+    OrderState,
+    Outcome,
+    PositionSide,
+    Refused,
+    Side,
+    Unknown,
+    VenueOrder,
+    VenuePosition,
+)
+from sparky.domain.rules import InstrumentRules
+from sparky.venues.base import AccountAccess, Permit
+from tests.unit.engine.virtual_loop import LoopClock
+
+PRICE = Decimal(100)
+_LATE_SECONDS = 8.0
+
+
+@dataclass(slots=True)
+class Seen:
+    order: VenueOrder
+    shown_from: float
+
+
+class FakeVenue:
+    """Behaviours of `submit`, by name, one for each call; when there is none left, orders fill.
+
+    fill       executed, and the answer arrives
+    refuse     refused
+    not_sent   the connection is never made
+    lost       executed, and the answer is lost
+    dropped    not executed, and no answer comes
+    hang       not executed, and nothing comes at all
+    stuck      executed, and nothing comes at all
+    late       nothing comes, and the order appears 3 s after its sender gave up
+    working    taken, and filled 2 s later
+    partial    taken, half filled, then cancelled
+    cancelled  taken, then cancelled with nothing filled
+    broken     executed, and the adapter breaks over the answer
+    unsent     the adapter waits for a connection that never comes
+    """
+
+    name = "paper"
+    visibility_seconds = 5.0
+
+    def __init__(self) -> None:
+        self.script: deque[str] = deque()
+        self.executed: list[OrderRequest] = []
+        self.submitted: list[ClientOrderId] = []
+        self.orders: dict[ClientOrderId, Seen] = {}
+        self.net = Decimal(0)
+        self.latency = 0.01
+        self.hidden_for = 0.0
+        self.unavailable = 0
+        self.accepts_keys = True
+        self.before_permit: Callable[[], None] = lambda: None
+        self.look_ups: list[float] = []
+
+    async def validate(self, access: AccountAccess) -> Balance:
+        del access
+        await self._answer()
+        return Balance(currency="USD", equity=Decimal(1000), available=Decimal(1000))
+
+    async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
+        del access
+        await self._answer()
+        return InstrumentRules(symbol=symbol, quantity_step=Decimal("0.001"), price_tick=Decimal("0.1"))
+
+    async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
+        del access
+        await self._answer()
+        return self._held(symbol)
+
+    async def positions(self, access: AccountAccess) -> Sequence[VenuePosition]:
+        del access
+        await self._answer()
+        held = self._held("BTCUSDT")
+        return () if held is None else (held,)
+
+    def _held(self, symbol: str) -> VenuePosition | None:
+        if self.net == 0:
+            return None
+        side = PositionSide.LONG if self.net > 0 else PositionSide.SHORT
+        return VenuePosition(symbol=symbol, side=side, quantity=abs(self.net), entry_price=PRICE)
+
+    async def find_order(
+        self, access: AccountAccess, symbol: str, client_order_id: ClientOrderId
+    ) -> VenueOrder | None:
+        del access, symbol
+        self.look_ups.append(LoopClock().monotonic())
+        await self._answer()
+        seen = self.orders.get(client_order_id)
+        return None if seen is None or seen.shown_from > LoopClock().monotonic() else seen.order
+
+    async def submit(self, access: AccountAccess, order: OrderRequest, permit: Permit) -> Outcome:
+        del access
+        behaviour = self.script.popleft() if self.script else "fill"
+        if behaviour == "unsent":
+            await asyncio.sleep(3600)
+        if behaviour == "not_sent":
+            return NotSent("connection refused")
+        self.before_permit()
+        permit()
+        self.submitted.append(order.client_order_id)
+        await asyncio.sleep(self.latency)
+        if behaviour == "hang":
+            await asyncio.sleep(3600)
+        if behaviour == "late":
+            # By the venue's own clock, which goes on while the worker stands still.
+            self._execute(order, order.quantity, OrderState.FILLED).shown_from = (
+                LoopClock().monotonic() + _LATE_SECONDS
+            )
+            await asyncio.sleep(3600)
+        if behaviour == "dropped":
+            return Unknown("connection reset")
+        if behaviour == "refuse":
+            return Refused("insufficient_funds", "The venue refused the order: too little money.")
+        return await self._take(order, behaviour)
+
+    async def _take(self, order: OrderRequest, behaviour: str) -> Outcome:
+        quantity = {"working": Decimal(0), "cancelled": Decimal(0), "partial": order.quantity / 2}.get(
+            behaviour, order.quantity
+        )
+        state = {"working": OrderState.WORKING, "partial": OrderState.CANCELLED}.get(behaviour)
+        if behaviour == "cancelled":
+            state = OrderState.CANCELLED
+        seen = self._execute(order, quantity, state or OrderState.FILLED)
+        if behaviour == "working":
+            asyncio.get_running_loop().call_later(2.0, self._fill, order)
+        if behaviour == "stuck":
+            await asyncio.sleep(3600)
+        if behaviour == "broken":
+            raise KeyError("an answer of an unknown shape")
+        if behaviour == "lost":
+            return Unknown("the answer was lost")
+        return Accepted(seen.order)
+
+    def _execute(self, order: OrderRequest, quantity: Decimal, state: OrderState) -> Seen:
+        if quantity or state is OrderState.WORKING:
+            self.executed.append(order)
+        self._move(order, quantity)
+        seen = Seen(_venue_order(order, quantity, state), LoopClock().monotonic() + self.hidden_for)
+        self.orders[order.client_order_id] = seen
+        return seen
+
+    def _fill(self, order: OrderRequest) -> None:
+        self._move(order, order.quantity)
+        seen = self.orders[order.client_order_id]
+        self.orders[order.client_order_id] = replace(
+            seen, order=_venue_order(order, order.quantity, OrderState.FILLED)
+        )
+
+    def _move(self, order: OrderRequest, quantity: Decimal) -> None:
+        self.net += quantity if order.side is Side.BUY else -quantity
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self.latency)
+        if not self.accepts_keys:
+            raise CredentialsInvalid("The venue does not accept the keys: save them again.")
+        if self.unavailable > 0:
+            self.unavailable -= 1
+            raise VenueUnavailable("the venue did not answer")
+
+
+def _venue_order(order: OrderRequest, filled: Decimal, state: OrderState) -> VenueOrder:
+    fill = Fill(
+        venue_fill_id=f"fill-{order.client_order_id}",
+        price=PRICE,
+        quantity=filled or order.quantity,
+        fee=Decimal(0),
+        fee_currency="USD",
+        filled_at=LoopClock().now(),
+    )
+    return VenueOrder(
+        client_order_id=order.client_order_id,
+        venue_order_id=f"venue-{order.client_order_id}",
+        state=state,
+        quantity=order.quantity,
+        filled_quantity=filled,
+        average_price=PRICE if filled else None,
+        fills=(fill,) if filled else (),
+    )

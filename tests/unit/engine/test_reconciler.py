@@ -1,0 +1,116 @@
+"""The comparison of accounts with their venue."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+
+from sparky.database.accounts import Comparison, DueAccount, Held, OpenEnd
+from sparky.domain.errors import DatabaseUnavailable
+from sparky.domain.identifiers import AccountId, SignalId, UserId
+from sparky.domain.identifiers import client_order_id as client_order_id_of
+from sparky.domain.orders import OrderRequest, OrderState, PositionSide, Side
+from sparky.domain.work_order import parse_work_order
+from sparky.engine.reconciler import Reconciler
+from sparky.venues.base import AccountAccess
+from tests.unit.engine.virtual_loop import loop_seams
+from tests.unit.engine.world import Worker, World
+
+LONG_ONE = Held(symbol="BTCUSDT", side=PositionSide.LONG, quantity=Decimal(1))
+
+
+class Queue:
+    def __init__(self, *due: DueAccount) -> None:
+        self.waiting = list(due)
+        self.results: list[Comparison] = []
+        self.faults = 0
+
+    async def claim_accounts(self, limit: int, lease_seconds: int) -> Sequence[DueAccount]:
+        del lease_seconds
+        if self.faults:
+            self.faults -= 1
+            raise DatabaseUnavailable("claim_accounts: ConnectError", reached=False)
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+    async def finish_accounts(self, results: Sequence[Comparison]) -> None:
+        self.results.extend(results)
+
+
+def due(world: World, *positions: Held, ends: tuple[OpenEnd, ...] = ()) -> DueAccount:
+    order = parse_work_order(world.signal().order)
+    return DueAccount(
+        fence=1,
+        user_id=UserId(order.user_id),
+        account=order.account,
+        open_ends=ends,
+        positions=positions,
+    )
+
+
+async def compared(world: World, queue: Queue) -> Comparison:
+    desk = Worker(world.database, world.venue, seed=0, batch=1, most=1).desk
+    running = asyncio.create_task(Reconciler(queue, desk, loop_seams()).run())
+    await asyncio.sleep(60)
+    assert not running.done()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    return queue.results[-1]
+
+
+async def test_books_that_agree_show_no_difference() -> None:
+    world = World()
+    world.venue.net = Decimal(1)
+    result = await compared(world, Queue(due(world, LONG_ONE)))
+    assert result.differences == []
+    assert result.news == ()
+
+
+async def test_a_position_that_one_side_does_not_have_is_a_difference() -> None:
+    world = World()
+    world.venue.net = Decimal(-2)
+    result = await compared(world, Queue(due(world, LONG_ONE)))
+    assert result.differences == [{"symbol": "BTCUSDT", "ours": "1", "venue": "-2"}]
+
+
+async def test_a_venue_that_does_not_answer_is_not_taken_for_flat() -> None:
+    world = World()
+    world.venue.unavailable = 100
+    result = await compared(world, Queue(due(world, LONG_ONE)))
+    assert result.differences is None
+
+
+async def test_keys_that_are_refused_say_nothing_about_positions() -> None:
+    world = World()
+    world.venue.accepts_keys = False
+    result = await compared(world, Queue(due(world, LONG_ONE)))
+    assert result.differences is None
+
+
+async def test_an_order_that_outlived_its_signal_is_brought_to_its_end() -> None:
+    world = World()
+    signal_id = SignalId(str(world.signal().order["signal_id"]))
+    client_order_id = client_order_id_of(signal_id, 1)
+    order = OrderRequest(
+        client_order_id=client_order_id,
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        reduce_only=False,
+    )
+    access = AccountAccess(account_id=AccountId("a"), exchange="paper", environment="paper", credentials={})
+    await world.venue.submit(access, order, lambda: None)
+    end = OpenEnd(signal_id=signal_id, leg=1, symbol="BTCUSDT", client_order_id=client_order_id)
+    result = await compared(world, Queue(due(world, LONG_ONE, ends=(end,))))
+    ((told, news),) = result.news
+    assert told == signal_id
+    assert news.state is OrderState.FILLED
+    assert news.fills
+
+
+async def test_it_goes_on_when_the_database_was_away() -> None:
+    world = World()
+    queue = Queue(due(world))
+    queue.faults = 3
+    assert (await compared(world, queue)).differences == []

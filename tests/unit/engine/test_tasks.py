@@ -1,0 +1,130 @@
+"""The queue of small work: validations, each ended or given another time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from sparky.database.gateway import Task, TaskResult
+from sparky.domain.errors import DatabaseUnavailable
+from sparky.domain.identifiers import UserId
+from sparky.engine.tasks import TaskRunner
+from tests.unit.engine.virtual_loop import LoopClock, loop_seams
+from tests.unit.engine.world import Worker, World
+
+
+class Queue:
+    def __init__(self, *tasks: Task) -> None:
+        self.waiting = list(tasks)
+        self.results: list[TaskResult] = []
+        self.faults = 0
+
+    async def claim_tasks(self, limit: int, lease_seconds: int) -> Sequence[Task]:
+        del lease_seconds
+        if self.faults:
+            self.faults -= 1
+            raise DatabaseUnavailable("claim_tasks: ConnectError", reached=False)
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+    async def finish_tasks(self, results: Sequence[TaskResult]) -> None:
+        self.results.extend(results)
+
+
+def validation(world: World, number: int = 1, **changes: Any) -> Task:
+    order = world.signal().order
+    account: Mapping[str, Any] = order["account"] | changes
+    return Task(
+        task_id=number,
+        kind="validate_key",
+        fence=1,
+        attempt=1,
+        user_id=UserId(order["user_id"]),
+        account=account,
+    )
+
+
+@asynccontextmanager
+async def working(world: World, queue: Queue) -> AsyncIterator[None]:
+    desk = Worker(world.database, world.venue, seed=0, batch=1, most=1).desk
+    running = asyncio.create_task(TaskRunner(queue, desk, loop_seams()).run())
+    yield
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_keys_that_work_become_valid() -> None:
+    world = World()
+    queue = Queue(validation(world))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    assert [(result.ok, result.account_status) for result in queue.results] == [(True, "valid")]
+
+
+async def test_keys_that_the_venue_refuses_become_invalid_with_its_reason() -> None:
+    world = World()
+    world.venue.accepts_keys = False
+    queue = Queue(validation(world))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    (result,) = queue.results
+    assert (result.ok, result.account_status) == (True, "invalid")
+    assert result.status_reason == "The venue does not accept the keys: save them again."
+
+
+async def test_keys_that_do_not_open_become_invalid() -> None:
+    world = World()
+    queue = Queue(validation(world, sealed="plain"))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    assert queue.results[0].account_status == "invalid"
+
+
+async def test_a_venue_that_is_away_or_hangs_says_nothing_about_the_keys() -> None:
+    world = World()
+    world.venue.unavailable = 1
+    queue = Queue(validation(world, 1), validation(world, 2))
+    async with working(world, queue):
+        await asyncio.sleep(0.1)
+        assert queue.results[1].account_status == "valid"
+        world.venue.latency = 3600
+        queue.waiting.append(validation(world, 3))
+        await asyncio.sleep(10)
+    for result in (queue.results[0], queue.results[2]):
+        assert not result.ok
+        assert result.retry_in_seconds
+        assert result.account_status is None
+
+
+@pytest.mark.parametrize("changes", [{"kind": "dance"}, {"account": None}, {"user_id": None}])
+async def test_a_task_that_cannot_be_worked_is_ended(changes: dict[str, Any]) -> None:
+    world = World()
+    good = validation(world)
+    fields = {name: getattr(good, name) for name in Task.__slots__}
+    queue = Queue(Task(**fields | changes), validation(world, 2))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    assert (queue.results[0].ok, queue.results[0].retry_in_seconds) == (False, None)
+    assert queue.results[1].ok
+
+
+async def test_an_unreadable_account_does_not_stop_the_others() -> None:
+    world = World()
+    queue = Queue(validation(world, key_version="one"), validation(world, 2))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    assert [result.ok for result in queue.results] == [False, True]
+
+
+async def test_the_queue_is_asked_again_after_the_database_was_away() -> None:
+    world = World()
+    queue = Queue(validation(world))
+    queue.faults = 4
+    async with working(world, queue):
+        await asyncio.sleep(20)
+    assert queue.results[0].ok
+    assert LoopClock().monotonic() >= 20

@@ -1,0 +1,136 @@
+"""A worker's engine over a database and a venue in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from sparky.engine.access import AccountDesk
+from sparky.engine.batching import Batcher
+from sparky.engine.execution import Equipment
+from sparky.engine.inbox import Inbox
+from sparky.engine.leases import LeaseKeeper
+from sparky.engine.lookup import LookUps
+from sparky.keys.cache import CredentialCache
+from sparky.keys.sealing import KeyRing, SealingContext, SealingKey, seal
+from tests.unit.domain.work_orders import work_order_json
+from tests.unit.engine.fake_database import FakeDatabase, Row
+from tests.unit.engine.fake_venue import FakeVenue
+from tests.unit.engine.plans import write_down
+from tests.unit.engine.virtual_loop import START, LoopClock, loop_seams
+
+LEASE_SECONDS = 15
+VENUE_SECONDS = 5.0
+_USER = work_order_json()["user_id"]
+_KEY = SealingKey.generate()
+_SEALED = seal(_KEY.public, SealingContext(_USER, "paper", "paper"), {"api_key": "a key of the trader"})
+_NAMESPACE = UUID("5f9c9f1c-0000-4000-8000-000000000000")
+
+
+async def until(condition: Callable[[], bool], seconds: float = 900.0) -> None:
+    """Wait until something is so, as closely as a millisecond."""
+    began = LoopClock().monotonic()
+    while not condition():
+        assert LoopClock().monotonic() - began < seconds, "it never came"
+        await asyncio.sleep(0.001)
+
+
+class Worker:
+    """One worker's parts."""
+
+    def __init__(self, database: FakeDatabase, venue: FakeVenue, *, seed: int, batch: int, most: int) -> None:
+        seams = loop_seams(seed)
+        self.leases = LeaseKeeper(database, seams, LEASE_SECONDS)
+        self.desk = AccountDesk(
+            {"paper": venue}, KeyRing([_KEY]), CredentialCache(seams.clock), timeout_seconds=VENUE_SECONDS
+        )
+        self.beginnings = Batcher(database.begin, 50)
+        equipment = Equipment(
+            begin=self.beginnings.submit,
+            desk=self.desk,
+            leases=self.leases,
+            look_ups=LookUps(seams, self.leases),
+            seams=seams,
+            venue_timeout_seconds=VENUE_SECONDS,
+        )
+        self.inbox = Inbox(database, equipment, batch=batch, max_in_flight=most)
+
+    async def stop(self, grace: float = 20.0) -> None:
+        await self.inbox.stop(grace)
+        await self.beginnings.close()
+
+
+class World:
+    """A database, a venue, signals and workers."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.database = FakeDatabase(LEASE_SECONDS)
+        self.venue = FakeVenue()
+        self._count = 0
+
+    def signal(self, *, lane: str = "lane", age: float = 0.0, **changes: Any) -> Row:
+        """Put an accepted signal in: a buy of 1 unless changed, received `age` seconds ago."""
+        self._count += 1
+        received = START + timedelta(seconds=LoopClock().monotonic() - age)
+        raw = work_order_json(
+            **{
+                "signal_id": str(uuid5(_NAMESPACE, str(self._count))),
+                "lane": lane,
+                "received_at": received.isoformat(),
+                "alert_at": None,
+                "alert": {"quantity": "1", "price": "100"},
+            }
+            | changes
+        )
+        raw["account"]["sealed"] = _SEALED
+        return self.database.add(raw)
+
+    def exit_signal(self, **changes: Any) -> Row:
+        """Put a close in, of whatever the venue has."""
+        closing: dict[str, Any] = {"action": "close", "is_exit": True, "alert": {"price": "100"}}
+        return self.signal(**closing | changes)
+
+    def reverse_signal(self, **changes: Any) -> Row:
+        """Put a sell in while the venue is long 1."""
+        if self.venue.net == 0:
+            self.venue.net += 1
+        position = {"side": "long", "quantity": "1", "entry_price": "100"}
+        selling: dict[str, Any] = {"action": "sell", "position": position}
+        return self.signal(**selling | changes)
+
+    def begun(self, row: Row, *states: str, ago: float = 20.0, **order: Any) -> Row:
+        """Let an earlier worker, now dead, have begun the legs of a signal."""
+        write_down(row, states, ago, order)
+        return row
+
+    @asynccontextmanager
+    async def worker(self, *, batch: int = 20, most: int = 100) -> AsyncIterator[Worker]:
+        """Run a worker, and stop it gracefully."""
+        worker = Worker(self.database, self.venue, seed=self.seed, batch=batch, most=most)
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(worker.leases.run())
+            group.create_task(worker.inbox.run())
+            yield worker
+            await worker.stop()
+            keeping.cancel()
+
+    async def settle(self, seconds: float = 900.0, step: float = 0.01) -> float:
+        """Wait until every signal has ended, and return how long it took."""
+        began = LoopClock().monotonic()
+        while any(row.finished_at is None for row in self.database.signals.values()):
+            if LoopClock().monotonic() - began > seconds:
+                stuck = [
+                    (row.status, row.attempt) for row in self.database.signals.values() if not row.finished_at
+                ]
+                raise AssertionError(f"still not ended: {stuck}")
+            await asyncio.sleep(step)
+        return LoopClock().monotonic() - began
+
+    async def run(self) -> None:
+        """Let one worker see every signal to its end."""
+        async with self.worker() as worker:
+            worker.inbox.hint()
+            await self.settle()

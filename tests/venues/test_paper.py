@@ -1,0 +1,200 @@
+"""The paper venue on its real book."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
+from sparky.domain.identifiers import AccountId
+from sparky.domain.orders import NotSent, Refused, Side
+from sparky.keys.secret import Secret
+from sparky.venues.base import AccountAccess
+from sparky.venues.paper.adapter import PaperAdapter
+from sparky.venues.paper.client import PaperClient
+from tests.database.world import Trader, World
+from tests.unit.runtime.virtual_seams import VirtualTime
+from tests.venues.conformance import Fault, Harness, VenueConformance, accepted
+
+KEY = "paper-key-of-a-trader"
+
+
+class Book:
+    """The functions of the book, called as the worker's role; faults are those of the harness."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._armed: Fault | None = None
+
+    def arm(self, fault: Fault | None) -> None:
+        self._armed = fault
+
+    async def call(
+        self, function: str, params: Mapping[str, Any], *, before_sending: Callable[[], None] = lambda: None
+    ) -> Any:
+        fault = self._armed
+        if fault not in {"down", "busy"}:
+            self._armed = None
+        if fault == "down":
+            raise DatabaseUnavailable(f"{function}: ConnectError", reached=False)
+        before_sending()
+        if fault in {"dropped", "busy"}:
+            raise DatabaseUnavailable(f"{function}: HTTP 503")
+        answer = await asyncio.to_thread(self._execute, function, params)
+        if fault == "lost":
+            raise DatabaseUnavailable(f"{function}: ReadError")
+        if fault == "hang":
+            await asyncio.sleep(3600)
+        return {"what": "is this"} if fault == "garbage" else answer
+
+    def _execute(self, function: str, params: Mapping[str, Any]) -> Any:
+        statement = sql.SQL("select public.{}({})").format(
+            sql.Identifier(function),
+            sql.SQL(", ").join(
+                sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder()) for name in params
+            ),
+        )
+        values = [Jsonb(_plain(v)) if isinstance(v, Mapping) else v for v in params.values()]
+        try:
+            with psycopg.connect(self._url, autocommit=True) as connection:
+                connection.execute("set role sparky_worker")
+                row = connection.execute(statement, values).fetchone()
+        except psycopg.Error as error:
+            raise DatabaseContractError(f"{function}: {error.sqlstate}") from error
+        assert row is not None
+        return row[0]
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: f"{item:f}" if isinstance(item, Decimal) else item for name, item in value.items()}
+
+
+class PaperHarness(Harness):
+    symbol = "BTCUSDT"
+    quantity = Decimal("0.5")
+    price = Decimal(100)
+    too_much = Decimal(1_000_000)
+
+    def __init__(self, world: World, **terms: str) -> None:
+        self.world = world
+        self.trader: Trader = world.trader()
+        self.book = Book(world.url)
+        self.time = VirtualTime()
+        self.adapter = PaperAdapter(PaperClient(self.book), self.time, feed=None)
+        self.access = self.keys(api_key=KEY, **terms)
+        self.wrong_access = self.keys(api_key="short")
+
+    def keys(self, **fields: str) -> AccountAccess:
+        return AccountAccess(
+            account_id=AccountId(self.trader.account),
+            exchange="paper",
+            environment="paper",
+            credentials={name: Secret(value) for name, value in fields.items()},
+        )
+
+    async def executions(self, client_order_id: str) -> int:
+        return int(
+            self.world.value(
+                "select count(*) from private.paper_orders where client_order_id = %s", client_order_id
+            )
+        )
+
+    def fault(self, fault: Fault) -> None:
+        self.book.arm(fault)
+
+    def heal(self) -> None:
+        self.book.arm(None)
+
+
+@pytest.fixture
+def venue(world: World) -> PaperHarness:
+    return PaperHarness(world)
+
+
+class TestPaper(VenueConformance):
+    """The paper venue conforms."""
+
+
+async def test_an_order_opens_the_account_that_no_validation_has_opened_yet(venue: PaperHarness) -> None:
+    venue.fault("lost")
+    assert isinstance(await venue.submit(venue.order()), NotSent)
+    accepted(await venue.submit(venue.order()))
+
+
+async def test_without_any_price_an_order_is_refused_with_what_to_do(venue: PaperHarness) -> None:
+    outcome = await venue.submit(venue.order(reference_price=None))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason_code == "no_price"
+    assert 'Send "price" in the alert' in outcome.reason
+
+
+async def test_slippage_is_against_the_trader_and_the_fee_is_told(world: World) -> None:
+    venue = PaperHarness(world, slippage_percent="1", fee_percent="0.1")
+    bought = accepted(await venue.submit(venue.order(1)))
+    sold = accepted(await venue.submit(venue.order(2, Side.SELL)))
+    assert (bought.average_price, sold.average_price) == (Decimal(101), Decimal(99))
+    assert bought.fills[0].fee == Decimal("0.0505")
+
+
+async def asleep(time: VirtualTime) -> None:
+    async with asyncio.timeout(10):
+        # The book is asked in a thread, which no event of ours announces.
+        while not time.sleeping:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_latency_passes_half_before_and_half_after_the_book_has_the_order(world: World) -> None:
+    venue = PaperHarness(world, latency_ms="800")
+    sending = asyncio.create_task(venue.submit(venue.order()))
+    await asleep(venue.time)
+    assert await venue.executions(venue.order().client_order_id) == 0
+    await venue.time.advance(0.4)
+    await asleep(venue.time)
+    assert not sending.done()
+    assert await venue.executions(venue.order().client_order_id) == 1
+    await venue.time.advance(0.4)
+    accepted(await sending)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("starting_balance", "-1"),
+        ("latency_ms", "2001"),
+        ("fee_percent", "NaN"),
+        ("max_leverage", "lots"),
+        ("colour", "red"),
+    ],
+)
+async def test_terms_out_of_range_are_named(venue: PaperHarness, field: str, value: str) -> None:
+    outcome = await venue.adapter.submit(
+        venue.keys(api_key=KEY, **{field: value}), venue.order(), lambda: None
+    )
+    assert isinstance(outcome, Refused)
+    assert field in outcome.reason
+
+
+async def test_a_price_of_the_feed_beats_that_of_the_alert_and_without_it_nothing_is_sent(
+    venue: PaperHarness,
+) -> None:
+    class Feed:
+        price_now: Decimal | None = Decimal(120)
+
+        async def price(self, symbol: str) -> Decimal | None:
+            if self.price_now == 0:
+                raise VenueUnavailable("the price feed did not answer")
+            return None if symbol == "OTHER" else self.price_now
+
+    feed = Feed()
+    adapter = PaperAdapter(PaperClient(venue.book), venue.time, feed=feed)
+    outcome = await adapter.submit(venue.access, venue.order(1), lambda: None)
+    assert accepted(outcome).average_price == Decimal(120)
+    outcome = await adapter.submit(venue.access, venue.order(2, symbol="OTHER"), lambda: None)
+    assert accepted(outcome).average_price == Decimal(100)
+    feed.price_now = Decimal(0)
+    assert isinstance(await adapter.submit(venue.access, venue.order(3), lambda: None), NotSent)

@@ -1,0 +1,116 @@
+"""Compares our rows with the venues', account by account, and brings open ends to their end.
+
+An order that outlived its signal is asked for until the venue has ended it. Positions are compared; what
+differs is written down for the trader and the operator when it changes. A venue that does not answer says
+nothing: silence never means "flat".
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, Protocol
+
+import structlog
+
+from sparky.database.accounts import Comparison, DueAccount, Held
+from sparky.domain.backoff import Backoff
+from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, Refusal, Retryable
+from sparky.domain.news import OrderNews
+from sparky.domain.orders import PositionSide, VenuePosition
+from sparky.engine.access import AccountDesk, OpenAccount
+from sparky.runtime.seams import Seams
+
+_LEASE_SECONDS: Final = 60
+_BATCH: Final = 5
+_IDLE_SECONDS: Final = 5.0
+_INTERVAL_SECONDS: Final = 60
+# An account whose venue or keys do not answer is not worth asking every minute.
+_TROUBLED_SECONDS: Final = 300
+_RECOVER: Final = Backoff(first=1.0, longest=30.0)
+
+_log = structlog.get_logger(__name__)
+
+
+class AccountStore(Protocol):
+    """Where due accounts come from and results go."""
+
+    async def claim_accounts(self, limit: int, lease_seconds: int) -> Sequence[DueAccount]:
+        """Take up to `limit` accounts that are due."""
+        ...
+
+    async def finish_accounts(self, results: Sequence[Comparison]) -> None:
+        """Record what was found."""
+        ...
+
+
+class Reconciler:
+    """Works off due accounts, one after another; its leases share them among workers."""
+
+    def __init__(self, store: AccountStore, desk: AccountDesk, seams: Seams) -> None:
+        self._store = store
+        self._desk = desk
+        self._seams = seams
+
+    async def run(self) -> None:
+        """Compare for ever."""
+        failures = 0
+        while True:
+            try:
+                compared = await self._compare_batch()
+                failures = 0
+            except (DatabaseUnavailable, DatabaseContractError) as error:
+                failures += 1
+                _log.warning("accounts_not_compared", error=str(error))
+                await self._seams.sleeper.sleep(_RECOVER.delay(failures, self._seams.random.uniform))
+                continue
+            if compared < _BATCH:
+                await self._seams.sleeper.sleep(_IDLE_SECONDS)
+
+    async def _compare_batch(self) -> int:
+        due = await self._store.claim_accounts(_BATCH, _LEASE_SECONDS)
+        for account in due:
+            with structlog.contextvars.bound_contextvars(account_id=account.account.id):
+                await self._store.finish_accounts([await self._compare(account)])
+        return len(due)
+
+    async def _compare(self, due: DueAccount) -> Comparison:
+        try:
+            opened = self._desk.open(due.user_id, due.account)
+            news = await _news_of(opened, due)
+            differences = _differences(due.positions, await opened.positions())
+        except (Refusal, Retryable) as error:
+            _log.warning("account_not_compared", why=str(error))
+            return Comparison(due=due, due_in_seconds=_TROUBLED_SECONDS, differences=None)
+        if differences:
+            _log.warning("positions_differ", symbols=[one["symbol"] for one in differences])
+        return Comparison(
+            due=due, due_in_seconds=_INTERVAL_SECONDS, differences=differences, news=tuple(news)
+        )
+
+
+async def _news_of(opened: OpenAccount, due: DueAccount) -> list[tuple[str, OrderNews]]:
+    """Ask for each open end; an order that the venue no longer shows is left for a person to see."""
+    news: list[tuple[str, OrderNews]] = []
+    for end in due.open_ends:
+        order = await opened.find_order(end.symbol, end.client_order_id)
+        if order is not None:
+            news.append((end.signal_id, OrderNews.of(end.leg, order)))
+    return news
+
+
+def _differences(ours: Sequence[Held], venue: Sequence[VenuePosition]) -> list[dict[str, str]]:
+    """Return the symbols whose quantity differs, long above zero and short below."""
+    held = {one.symbol: _signed(one.side, one.quantity) for one in ours}
+    shown = {one.symbol: _signed(one.side, one.quantity) for one in venue}
+    return [
+        {
+            "symbol": symbol,
+            "ours": format(held.get(symbol, Decimal(0)), "f"),
+            "venue": format(shown.get(symbol, Decimal(0)), "f"),
+        }
+        for symbol in sorted(held.keys() | shown.keys())
+        if held.get(symbol, Decimal(0)) != shown.get(symbol, Decimal(0))
+    ]
+
+
+def _signed(side: PositionSide, quantity: Decimal) -> Decimal:
+    return quantity if side is PositionSide.LONG else -quantity
