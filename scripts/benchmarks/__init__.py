@@ -1,0 +1,1 @@
+"""Measurements, each printed beside the settings it was made with and the limit it can reach at best."""
