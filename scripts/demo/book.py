@@ -1,7 +1,6 @@
 """The paper venue's own book: by direct SQL, else by asking the venue as the worker does."""
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
