@@ -1086,16 +1086,7 @@ as $$
   from jsonb_array_elements(p_results) with ordinality as results (r, n)
 $$;
 comment on function public.finish_tasks is 'Records results of tasks whose lease is still held; the rest answer false.';
--- The alert language, parsed in one place: text in, canonical fields or a reason out. Pure functions.
-
-create type private.parsed_alert as (
-  secret text,       -- as sent in the body, for finding the webhook; never stored
-  fields jsonb,      -- canonical names; decimals as text; null when the body was not understood
-  raw text,          -- the body without its secret
-  warnings text [],
-  reason_code text,  -- set when the alert cannot be accepted
-  reason text
-);
+-- Names and values of the alert language: one text in, one canonical value out, or null. Pure functions.
 
 -- What may stand around a name or a value.
 create function private.trim_blank(p_text text) returns text
@@ -1105,67 +1096,6 @@ set search_path = ''
 as $$
 begin
   return btrim(p_text, E' \t\r\n\f\v');
-end
-$$;
-
--- key=value pairs, one a line or separated by semicolons. No row when the text is anything else.
-create function private.read_pairs(p_body text) returns table (name text, value jsonb)
-language sql
-immutable
-set search_path = ''
-as $$
-  with pairs as materialized (
-    select private.trim_blank(p) as pair from regexp_split_to_table(p_body, E'[;\r\n]+') p where private.trim_blank(p) <> ''
-  )
-  select
-    private.trim_blank(split_part(pair, '=', 1)),
-    to_jsonb(private.trim_blank(substr(pair, strpos(pair, '=') + 1)))
-  from pairs
-  where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
-$$;
-
--- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values:
--- jsonb would keep the last one and nobody would know.
-create function private.read_body(p_body text, out pairs jsonb, out twice text)
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  begin
-    pairs := p_body::jsonb;
-    if jsonb_typeof(pairs) = 'object' then
-      select min(k.key) into twice from (
-        select e.key from json_each(p_body::json) e group by e.key having count(distinct e.value::jsonb) > 1
-      ) k;
-    else
-      pairs := null;
-    end if;
-    return;
-  exception
-    -- Not JSON, or JSON that text, numeric or the stack cannot hold.
-    when data_exception or program_limit_exceeded then
-      pairs := null;
-  end;
-  select jsonb_object_agg(p.name, p.value) into pairs from private.read_pairs(p_body) p;
-  select min(n.name) into twice from (
-    select p.name from private.read_pairs(p_body) p group by p.name having count(distinct p.value) > 1
-  ) n;
-end
-$$;
-
--- Numbers that are short to send and long to store (1e99999), and nesting that no alert needs.
-create function private.is_outsized(p_pairs jsonb) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return case
-    when jsonb_path_exists(p_pairs, 'strict $.**{9}') then true
-    else jsonb_path_exists(p_pairs, 'strict $.** ? (@.type() == "number"
-      && (@ > 1e30 || @ < -1e30 || (@ != 0 && @ > -1e-30 && @ < 1e-30)))')
-  end;
 end
 $$;
 
@@ -1330,6 +1260,77 @@ begin
     when p_name = 'exchange' then to_jsonb(lower(btrim(p_value)))
     when p_name = 'order_type' then to_jsonb(lower(btrim(p_value)))
     when p_name = 'id' and length(p_value) <= 128 then to_jsonb(p_value)
+  end;
+end
+$$;
+-- The alert language, parsed in one place: a body in, canonical fields or a reason out. Pure functions.
+
+create type private.parsed_alert as (
+  secret text,       -- as sent in the body, for finding the webhook; never stored
+  fields jsonb,      -- canonical names; decimals as text; null when the body was not understood
+  raw text,          -- the body without its secret
+  warnings text [],
+  reason_code text,  -- set when the alert cannot be accepted
+  reason text
+);
+
+-- key=value pairs, one a line or separated by semicolons. No row when the text is anything else.
+create function private.read_pairs(p_body text) returns table (name text, value jsonb)
+language sql
+immutable
+set search_path = ''
+as $$
+  with pairs as materialized (
+    select private.trim_blank(p) as pair from regexp_split_to_table(p_body, E'[;\r\n]+') p where private.trim_blank(p) <> ''
+  )
+  select
+    private.trim_blank(split_part(pair, '=', 1)),
+    to_jsonb(private.trim_blank(substr(pair, strpos(pair, '=') + 1)))
+  from pairs
+  where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
+$$;
+
+-- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values:
+-- jsonb would keep the last one and nobody would know.
+create function private.read_body(p_body text, out pairs jsonb, out twice text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  begin
+    pairs := p_body::jsonb;
+    if jsonb_typeof(pairs) = 'object' then
+      select min(k.key) into twice from (
+        select e.key from json_each(p_body::json) e group by e.key having count(distinct e.value::jsonb) > 1
+      ) k;
+    else
+      pairs := null;
+    end if;
+    return;
+  exception
+    -- Not JSON, or JSON that text, numeric or the stack cannot hold.
+    when data_exception or program_limit_exceeded then
+      pairs := null;
+  end;
+  select jsonb_object_agg(p.name, p.value) into pairs from private.read_pairs(p_body) p;
+  select min(n.name) into twice from (
+    select p.name from private.read_pairs(p_body) p group by p.name having count(distinct p.value) > 1
+  ) n;
+end
+$$;
+
+-- Numbers that are short to send and long to store (1e99999), and nesting that no alert needs.
+create function private.is_outsized(p_pairs jsonb) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when jsonb_path_exists(p_pairs, 'strict $.**{9}') then true
+    else jsonb_path_exists(p_pairs, 'strict $.** ? (@.type() == "number"
+      && (@ > 1e30 || @ < -1e30 || (@ != 0 && @ > -1e-30 && @ < 1e-30)))')
   end;
 end
 $$;

@@ -12,20 +12,18 @@ from typing import Final, Protocol
 import structlog
 
 from sparky.database.accounts import Comparison, DueAccount, Held
-from sparky.domain.backoff import Backoff
-from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, Refusal, Retryable
+from sparky.domain.errors import Refusal, Retryable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide, VenuePosition
 from sparky.engine.access import AccountDesk, OpenAccount
+from sparky.engine.queues import Pace, work_off
 from sparky.runtime.seams import Seams
 
 _LEASE_SECONDS: Final = 60
-_BATCH: Final = 5
-_IDLE_SECONDS: Final = 5.0
+_PACE: Final = Pace(batch=5, idle_seconds=5.0)
 _INTERVAL_SECONDS: Final = 60
 # An account whose venue or keys do not answer is not worth asking every minute.
 _TROUBLED_SECONDS: Final = 300
-_RECOVER: Final = Backoff(first=1.0, longest=30.0)
 
 _log = structlog.get_logger(__name__)
 
@@ -52,21 +50,10 @@ class Reconciler:
 
     async def run(self) -> None:
         """Compare for ever."""
-        failures = 0
-        while True:
-            try:
-                compared = await self._compare_batch()
-                failures = 0
-            except (DatabaseUnavailable, DatabaseContractError) as error:
-                failures += 1
-                _log.warning("accounts_not_compared", error=str(error))
-                await self._seams.sleeper.sleep(_RECOVER.delay(failures, self._seams.random.uniform))
-                continue
-            if compared < _BATCH:
-                await self._seams.sleeper.sleep(_IDLE_SECONDS)
+        await work_off("accounts", self._compare_batch, _PACE, self._seams)
 
     async def _compare_batch(self) -> int:
-        due = await self._store.claim_accounts(_BATCH, _LEASE_SECONDS)
+        due = await self._store.claim_accounts(_PACE.batch, _LEASE_SECONDS)
         for account in due:
             with structlog.contextvars.bound_contextvars(account_id=account.account.id):
                 await self._store.finish_accounts([await self._compare(account)])

@@ -7,16 +7,15 @@ import structlog
 
 from sparky.database.gateway import Task, TaskResult
 from sparky.domain.backoff import Backoff
-from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, Refusal, Retryable
+from sparky.domain.errors import Refusal, Retryable
 from sparky.domain.work_order import parse_account
 from sparky.engine.access import AccountDesk
+from sparky.engine.queues import Pace, work_off
 from sparky.runtime.seams import Seams
 
 _LEASE_SECONDS: Final = 60
-_BATCH: Final = 10
-_POLL_SECONDS: Final = 2.0
+_PACE: Final = Pace(batch=10, idle_seconds=2.0)
 _RETRY: Final = Backoff(first=2.0, longest=3600.0)
-_RECOVER: Final = Backoff(first=1.0, longest=30.0)
 
 _log = structlog.get_logger(__name__)
 
@@ -43,21 +42,10 @@ class TaskRunner:
 
     async def run(self) -> None:
         """Work tasks off for ever."""
-        failures = 0
-        while True:
-            try:
-                worked = await self._work_batch()
-                failures = 0
-            except (DatabaseUnavailable, DatabaseContractError) as error:
-                failures += 1
-                _log.warning("tasks_not_worked", error=str(error))
-                await self._seams.sleeper.sleep(_RECOVER.delay(failures, self._seams.random.uniform))
-                continue
-            if worked < _BATCH:
-                await self._seams.sleeper.sleep(_POLL_SECONDS)
+        await work_off("tasks", self._work_batch, _PACE, self._seams)
 
     async def _work_batch(self) -> int:
-        tasks = await self._store.claim_tasks(_BATCH, _LEASE_SECONDS)
+        tasks = await self._store.claim_tasks(_PACE.batch, _LEASE_SECONDS)
         for task in tasks:
             with structlog.contextvars.bound_contextvars(task_id=task.task_id, user_id=task.user_id):
                 # One at a time, and recorded at once: a crash repeats one validation at most.

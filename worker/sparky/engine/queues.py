@@ -1,0 +1,39 @@
+"""Working off a queue of the database for ever: at once while there is more, else now and then."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import structlog
+
+from sparky.domain.backoff import Backoff
+from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
+from sparky.runtime.seams import Seams
+
+_RECOVER: Final = Backoff(first=1.0, longest=30.0)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How many items are taken at once, and how long to wait when there were fewer."""
+
+    batch: int
+    idle_seconds: float
+
+
+async def work_off(name: str, work_batch: Callable[[], Awaitable[int]], pace: Pace, seams: Seams) -> NoReturn:
+    """Call `work_batch`, which returns how many items there were, until cancelled."""
+    failures = 0
+    while True:
+        try:
+            worked = await work_batch()
+            failures = 0
+        except (DatabaseUnavailable, DatabaseContractError) as error:
+            failures += 1
+            _log.warning("queue_not_worked", queue=name, error=str(error))
+            await seams.sleeper.sleep(_RECOVER.delay(failures, seams.random.uniform))
+            continue
+        if worked < pace.batch:
+            await seams.sleeper.sleep(pace.idle_seconds)
