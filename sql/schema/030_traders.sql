@@ -88,10 +88,12 @@ insert into private.ingest_state (user_id) select users.id from auth.users;
 -- The plan that counts now: a paid plan lasts through 7 days of past_due and to the end of a paid period.
 create function private.current_plan(p_user_id uuid)
 returns table (plan text, webhooks_per_hour integer, max_exchanges integer, max_strategies integer)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   with subscription as (
     select
       s.*,
@@ -110,7 +112,8 @@ as $$
     case when s.plan = p.name and s.max_exchanges is not null then s.max_exchanges else p.max_exchanges end,
     case when s.plan = p.name and s.max_strategies is not null then s.max_strategies else p.max_strategies end
   from subscription s
-  join public.plans p on p.name = s.effective_plan
+  join public.plans p on p.name = s.effective_plan;
+end
 $$;
 
 alter table public.user_profiles enable row level security;

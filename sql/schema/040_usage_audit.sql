@@ -10,12 +10,14 @@ create table public.usage_logs (
 comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
 
 create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.usage_logs (user_id, hour, kind, count)
   values (p_user_id, date_trunc('hour', p_at, 'UTC'), p_kind, 1)
-  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1
+  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1;
+end
 $$;
 
 create table public.audit_log (
@@ -44,11 +46,13 @@ create trigger append_only before update or delete or truncate on public.audit_l
 for each statement execute function private.refuse_change();
 
 create function private.audit(p_user_id uuid, p_actor text, p_action text, p_subject uuid, p_detail jsonb) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.audit_log (user_id, actor, action, subject, detail)
-  values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'))
+  values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'));
+end
 $$;
 
 alter table public.usage_logs enable row level security;

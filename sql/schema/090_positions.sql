@@ -126,9 +126,10 @@ $$;
 create function private.open_quantity(
   p_order public.orders, p_price numeric, p_quantity numeric, p_fee numeric, p_at timestamptz
 ) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.positions as p (
     user_id, account_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd, entry_fees,
     entry_order_id
@@ -141,7 +142,8 @@ as $$
       / (p.quantity + excluded.quantity),
     quantity = p.quantity + excluded.quantity,
     entry_fees = p.entry_fees + excluded.entry_fees,
-    position_size_usd = p.position_size_usd + excluded.position_size_usd
+    position_size_usd = p.position_size_usd + excluded.position_size_usd;
+end
 $$;
 
 -- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.

@@ -15,13 +15,17 @@ end
 $$;
 
 create function private.account_for_worker(p_account_id uuid) returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
-    'key_version', k.key_version, 'status', k.status, 'sealed', private.open_secret(k.secret_id))
-  from public.user_api_keys k
-  where k.id = p_account_id
+begin
+  return (
+    select jsonb_build_object(
+      'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
+      'key_version', k.key_version, 'status', k.status, 'sealed', private.open_secret(k.secret_id))
+    from public.user_api_keys k
+    where k.id = p_account_id
+  );
+end
 $$;

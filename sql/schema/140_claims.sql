@@ -1,23 +1,26 @@
 -- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
 
 create function private.order_for_worker(o public.orders) returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
     'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
     'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
-    'average_price', o.average_price::text)
+    'average_price', o.average_price::text);
+end
 $$;
 
 create function private.work_order(s public.signals) returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'signal_id', s.id, 'user_id', s.user_id, 'fence', s.fence, 'attempt', s.attempt, 'lane', s.lane,
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
@@ -37,14 +40,16 @@ as $$
     'orders', (
       select coalesce(jsonb_agg(private.order_for_worker(o) order by o.leg), '[]')
       from public.orders o where o.user_id = s.user_id and o.signal_id = s.id)
-  )
+  );
+end
 $$;
 
 -- A signal that was claimed so often and never finished takes its workers down with it: a person has to look.
 create function private.retire_hopeless() returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   with hopeless as (
     update public.signals set
       status = 'review', reason_code = 'internal_error', lease_until = null, finished_at = clock_timestamp(),
@@ -57,7 +62,9 @@ as $$
     )
     returning id, user_id
   )
-  select private.audit(h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}') from hopeless h
+  insert into public.audit_log (user_id, actor, action, subject, detail)
+  select h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}' from hopeless h;
+end
 $$;
 
 create function private.claim(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
@@ -106,28 +113,37 @@ end
 $$;
 
 create function public.claim_signals(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select private.claim(p_worker, p_limit, p_lease_seconds)
+begin
+  return private.claim(p_worker, p_limit, p_lease_seconds);
+end
 $$;
 comment on function public.claim_signals is 'Up to p_limit work orders: the oldest pending signal of each free lane, and signals whose lease ran out.';
 
 -- One claim: {"signal_id","fence"}.
 create function public.extend_leases(p_claims jsonb, p_lease_seconds integer) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select private.check_claim('-', 1, p_lease_seconds);
+declare
+  kept jsonb;
+begin
+  perform private.check_claim('-', 1, p_lease_seconds);
   with extended as (
     update public.signals s set lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
     from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
     where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
     returning s.id, s.lease_until
   )
-  select coalesce(jsonb_agg(jsonb_build_object('signal_id', e.id, 'lease_until', e.lease_until)), '[]') from extended e
+  select coalesce(jsonb_agg(jsonb_build_object('signal_id', e.id, 'lease_until', e.lease_until)), '[]')
+  into kept
+  from extended e;
+  return kept;
+end
 $$;
 comment on function public.extend_leases is 'Keeps claims that are still the caller''s. A claim that is missing from the answer is lost.';
 

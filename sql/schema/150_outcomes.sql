@@ -103,12 +103,16 @@ end
 $$;
 
 create function public.begin_orders(p_claims jsonb) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
-  from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
+begin
+  return (
+    select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
+    from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
+  );
+end
 $$;
 comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
 

@@ -68,14 +68,16 @@ $$;
 comment on function public.paper_open is 'Opens the paper account of a key, or finds it; answers with its balance, positions valued at entry.';
 
 create function private.paper_order_json(o private.paper_orders) returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'order_id', o.id::text, 'client_order_id', o.client_order_id, 'symbol', o.symbol, 'side', o.side,
     'quantity', trim_scale(o.quantity)::text, 'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text,
-    'executed_at', o.executed_at)
+    'executed_at', o.executed_at);
+end
 $$;
 
 -- What the order does to the position: average in, reduce, or cross zero.
@@ -218,15 +220,19 @@ $$;
 comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
 
 create function public.paper_find_order(p_account_id uuid, p_client_order_id text) returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select private.paper_order_json(o)
-  from private.paper_accounts a
-  join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
-  where a.account_id = p_account_id
+begin
+  return (
+    select private.paper_order_json(o)
+    from private.paper_accounts a
+    join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
+    where a.account_id = p_account_id
+  );
+end
 $$;
 comment on function public.paper_find_order is 'The paper venue''s order of this client id under any key of the account, or null: replaced keys must not make an order look absent.';
 

@@ -167,10 +167,12 @@ insert into private.ingest_state (user_id) select users.id from auth.users;
 -- The plan that counts now: a paid plan lasts through 7 days of past_due and to the end of a paid period.
 create function private.current_plan(p_user_id uuid)
 returns table (plan text, webhooks_per_hour integer, max_exchanges integer, max_strategies integer)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   with subscription as (
     select
       s.*,
@@ -189,7 +191,8 @@ as $$
     case when s.plan = p.name and s.max_exchanges is not null then s.max_exchanges else p.max_exchanges end,
     case when s.plan = p.name and s.max_strategies is not null then s.max_strategies else p.max_strategies end
   from subscription s
-  join public.plans p on p.name = s.effective_plan
+  join public.plans p on p.name = s.effective_plan;
+end
 $$;
 
 alter table public.user_profiles enable row level security;
@@ -215,12 +218,14 @@ create table public.usage_logs (
 comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
 
 create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.usage_logs (user_id, hour, kind, count)
   values (p_user_id, date_trunc('hour', p_at, 'UTC'), p_kind, 1)
-  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1
+  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1;
+end
 $$;
 
 create table public.audit_log (
@@ -249,11 +254,13 @@ create trigger append_only before update or delete or truncate on public.audit_l
 for each statement execute function private.refuse_change();
 
 create function private.audit(p_user_id uuid, p_actor text, p_action text, p_subject uuid, p_detail jsonb) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.audit_log (user_id, actor, action, subject, detail)
-  values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'))
+  values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'));
+end
 $$;
 
 alter table public.usage_logs enable row level security;
@@ -820,9 +827,10 @@ $$;
 create function private.open_quantity(
   p_order public.orders, p_price numeric, p_quantity numeric, p_fee numeric, p_at timestamptz
 ) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into public.positions as p (
     user_id, account_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd, entry_fees,
     entry_order_id
@@ -835,7 +843,8 @@ as $$
       / (p.quantity + excluded.quantity),
     quantity = p.quantity + excluded.quantity,
     entry_fees = p.entry_fees + excluded.entry_fees,
-    position_size_usd = p.position_size_usd + excluded.position_size_usd
+    position_size_usd = p.position_size_usd + excluded.position_size_usd;
+end
 $$;
 
 -- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.
@@ -900,15 +909,19 @@ end
 $$;
 
 create function private.account_for_worker(p_account_id uuid) returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
-    'key_version', k.key_version, 'status', k.status, 'sealed', private.open_secret(k.secret_id))
-  from public.user_api_keys k
-  where k.id = p_account_id
+begin
+  return (
+    select jsonb_build_object(
+      'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
+      'key_version', k.key_version, 'status', k.status, 'sealed', private.open_secret(k.secret_id))
+    from public.user_api_keys k
+    where k.id = p_account_id
+  );
+end
 $$;
 -- A small durable queue for work that is not an alert: key validation now, more kinds later.
 
@@ -1862,23 +1875,26 @@ using ((select realtime.topic()) = 'worker' and extension = 'broadcast');
 -- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
 
 create function private.order_for_worker(o public.orders) returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
     'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
     'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
-    'average_price', o.average_price::text)
+    'average_price', o.average_price::text);
+end
 $$;
 
 create function private.work_order(s public.signals) returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'signal_id', s.id, 'user_id', s.user_id, 'fence', s.fence, 'attempt', s.attempt, 'lane', s.lane,
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
@@ -1898,14 +1914,16 @@ as $$
     'orders', (
       select coalesce(jsonb_agg(private.order_for_worker(o) order by o.leg), '[]')
       from public.orders o where o.user_id = s.user_id and o.signal_id = s.id)
-  )
+  );
+end
 $$;
 
 -- A signal that was claimed so often and never finished takes its workers down with it: a person has to look.
 create function private.retire_hopeless() returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   with hopeless as (
     update public.signals set
       status = 'review', reason_code = 'internal_error', lease_until = null, finished_at = clock_timestamp(),
@@ -1918,7 +1936,9 @@ as $$
     )
     returning id, user_id
   )
-  select private.audit(h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}') from hopeless h
+  insert into public.audit_log (user_id, actor, action, subject, detail)
+  select h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}' from hopeless h;
+end
 $$;
 
 create function private.claim(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
@@ -1967,28 +1987,37 @@ end
 $$;
 
 create function public.claim_signals(p_worker text, p_limit integer, p_lease_seconds integer) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select private.claim(p_worker, p_limit, p_lease_seconds)
+begin
+  return private.claim(p_worker, p_limit, p_lease_seconds);
+end
 $$;
 comment on function public.claim_signals is 'Up to p_limit work orders: the oldest pending signal of each free lane, and signals whose lease ran out.';
 
 -- One claim: {"signal_id","fence"}.
 create function public.extend_leases(p_claims jsonb, p_lease_seconds integer) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select private.check_claim('-', 1, p_lease_seconds);
+declare
+  kept jsonb;
+begin
+  perform private.check_claim('-', 1, p_lease_seconds);
   with extended as (
     update public.signals s set lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
     from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
     where s.id = c.signal_id and s.fence = c.fence and s.status = 'executing'
     returning s.id, s.lease_until
   )
-  select coalesce(jsonb_agg(jsonb_build_object('signal_id', e.id, 'lease_until', e.lease_until)), '[]') from extended e
+  select coalesce(jsonb_agg(jsonb_build_object('signal_id', e.id, 'lease_until', e.lease_until)), '[]')
+  into kept
+  from extended e;
+  return kept;
+end
 $$;
 comment on function public.extend_leases is 'Keeps claims that are still the caller''s. A claim that is missing from the answer is lost.';
 
@@ -2125,12 +2154,16 @@ end
 $$;
 
 create function public.begin_orders(p_claims jsonb) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
-  from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
+begin
+  return (
+    select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
+    from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
+  );
+end
 $$;
 comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
 
@@ -2463,14 +2496,16 @@ $$;
 comment on function public.paper_open is 'Opens the paper account of a key, or finds it; answers with its balance, positions valued at entry.';
 
 create function private.paper_order_json(o private.paper_orders) returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'order_id', o.id::text, 'client_order_id', o.client_order_id, 'symbol', o.symbol, 'side', o.side,
     'quantity', trim_scale(o.quantity)::text, 'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text,
-    'executed_at', o.executed_at)
+    'executed_at', o.executed_at);
+end
 $$;
 
 -- What the order does to the position: average in, reduce, or cross zero.
@@ -2613,15 +2648,19 @@ $$;
 comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
 
 create function public.paper_find_order(p_account_id uuid, p_client_order_id text) returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select private.paper_order_json(o)
-  from private.paper_accounts a
-  join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
-  where a.account_id = p_account_id
+begin
+  return (
+    select private.paper_order_json(o)
+    from private.paper_accounts a
+    join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
+    where a.account_id = p_account_id
+  );
+end
 $$;
 comment on function public.paper_find_order is 'The paper venue''s order of this client id under any key of the account, or null: replaced keys must not make an order look absent.';
 
