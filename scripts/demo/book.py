@@ -1,6 +1,7 @@
 """The paper venue's own book: by direct SQL, else by asking the venue as the worker does."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -80,6 +81,10 @@ async def _by_asking(backend: Backend, traders: Sequence[Trader], orders: Sequen
     positions = [
         Position(user_id=trader.user_id, symbol=row["symbol"], quantity=Decimal(row["quantity"]))
         for trader in traders
-        for row in await ask("paper_list_positions", trader)
+        for row in await ask("paper_list_positions", trader, p_key_hash=_key_hash(trader))
     ]
     return Book(orders=[order for order in found if order is not None], positions=positions, whole=False)
+
+
+def _key_hash(trader: Trader) -> str:
+    return hashlib.sha256(trader.paper_key.encode()).hexdigest()

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.demo.scenario import SCENARIO
 from scripts.local_stack.account import outside_folder
+from scripts.local_stack.stack import Stack
 
 SECONDS = 110
 
@@ -70,6 +71,18 @@ def test_the_demo_shows_that_nothing_is_lost_or_doubled(repository: Path, data: 
     assert _processes_of(data) == []
     assert not outside_folder(data).exists()
     assert sorted(path.name for path in data.iterdir()) == [".sparky-stack", "logs"]
+
+
+@pytest.mark.timeout(SECONDS + 20)
+def test_the_demo_runs_on_any_other_supabase(repository: Path, data: Path, tmp_path: Path) -> None:
+    with Stack(tmp_path / "elsewhere", throwaway=True) as elsewhere:
+        process = _start(repository, data, "--url", elsewhere.url, "--key", elsewhere.secret_key)
+        output, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, output + errors
+    assert re.search(r"^lost +0\b", output, re.MULTILINE)
+    assert re.search(r"^doubled +0\b", output, re.MULTILINE)
+    # Without SQL it says what it could not see.
+    assert "not checked: orders that arrived twice" in output
 
 
 @pytest.fixture

@@ -32,9 +32,8 @@ async def test_without_realtime_alerts_wait_for_the_timer_and_with_it_they_do_no
     finally:
         world.stack.start_realtime()
     assert len(alone) >= 10
-    # A busy machine may be late once.
-    assert sorted(alone)[-2] <= timedelta(seconds=2)
-    assert max(alone) <= timedelta(seconds=4)
+    print(f"\n{len(alone)} signals without Realtime, the slowest done in {max(alone)}")
+    assert max(alone) <= timedelta(seconds=2)
     worker.await_event("wake_ups_connected", count=2)
     woken = [await _post_and_wait(world, lane, next(numbers)) for _ in range(8)]
     # By its timer of 30 s alone a worker would be so fast eight times in a row once in 100 million.
