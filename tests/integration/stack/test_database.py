@@ -77,7 +77,7 @@ def test_postgres_is_no_superuser_but_may_do_what_it_may_on_hosted(postgres: Con
         "select pg_read_file('vault_root_key')",
         "select vault._root_key()",
         "alter system set fsync = off",
-        "copy (select 1) to '/tmp/x'",
+        "copy (select 1) to '/nowhere/x'",
         "alter role supabase_admin password 'x'",
         "create event trigger mine on ddl_command_end execute function extensions.pgrst_ddl_watch()",
     ],
