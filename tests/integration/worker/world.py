@@ -58,8 +58,14 @@ class World:
         return process.start()
 
     async def accept(self, trader: Trader, alert: Mapping[str, Any]) -> str:
-        """Post an alert that must be accepted, and return its signal's id."""
+        """Post an alert that must be accepted, and return its signal's id.
+
+        After a 503 it is sent again, once, as TradingView does: the alert carries an id, so that changes nothing.
+        """
         answer = await trader.post(self.http, alert)
+        if answer.http == httpx.codes.SERVICE_UNAVAILABLE:
+            print(f"\nsent again after {answer}")
+            answer = await trader.post(self.http, alert)
         assert (answer.http, answer.body["status"]) == (200, "accepted"), answer
         return answer.signal_id
 

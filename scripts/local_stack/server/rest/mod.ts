@@ -26,7 +26,7 @@ export function createRest(settings: Settings, tokens: Tokens, log: Logger): Res
     catalog.forget();
     lite.forgetSchema();
   }, log);
-  const rpc = { sql, schemas: settings.schemas, catalog: catalog.get };
+  const rpc = { log, sql, schemas: settings.schemas, catalog: catalog.get };
 
   async function healthy(): Promise<boolean> {
     try {

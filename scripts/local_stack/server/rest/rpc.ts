@@ -5,8 +5,9 @@
  * A call is one simple query of three statements, which Postgres runs as one transaction: who asks, the call,
  * and what the function wants in the HTTP answer. An error undoes all of it; no connection is left in between.
  */
-import type { Sql } from "../database.ts";
+import { isDown, type Sql } from "../database.ts";
 import { jsonText } from "../http.ts";
+import { describe, type Logger } from "../log.ts";
 import type { Identity } from "../tokens.ts";
 import type { Catalog, DatabaseFunction } from "./catalog.ts";
 import { choose } from "./choose.ts";
@@ -158,6 +159,7 @@ function schemaOf(request: Request, schemas: string[]): string | Response {
 }
 
 export interface RpcOptions {
+  log: Logger;
   sql: Sql;
   schemas: string[];
   catalog: () => Promise<Catalog>;
@@ -188,6 +190,7 @@ export async function callFunction(
   try {
     return await inTime(run(options, request, url, identity));
   } catch (error) {
+    if (isDown(error)) options.log("warning", "rpc.database_down", describe(error));
     return errorResponse(error, identity.authenticated);
   }
 }
