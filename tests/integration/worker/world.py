@@ -60,7 +60,7 @@ class World:
     async def accept(self, trader: Trader, alert: Mapping[str, Any]) -> str:
         """Post an alert that must be accepted, and return its signal's id.
 
-        After a 503 it is sent again, once, as TradingView does. If it was stored after all, that is a repetition.
+        After a 503 it is sent again, once, as TradingView does. If it was stored, that is a repetition.
         """
         answer = await trader.post(self.http, alert)
         if answer.http == httpx.codes.SERVICE_UNAVAILABLE:
