@@ -5,7 +5,6 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,24 +12,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.database.world import Trader, World, call, connect, filled, held, order
-
-Work = Callable[[psycopg.Connection[tuple[Any, ...]], int], Any]
-
-
-def at_once(world: World, count: int, work: Work) -> list[Any]:
-    gate = threading.Barrier(count)
-
-    def one(number: int) -> Any:
-        connection = connect(world.url, "sparky_worker")
-        try:
-            gate.wait(30)
-            return work(connection, number)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
+from tests.database.races import at_once
+from tests.database.world import Trader, World, call, filled, held, order
 
 
 def fill_lanes(world: World, trader: Trader, lanes: int, each: int) -> None:
@@ -53,7 +36,7 @@ def test_twenty_workers_claim_two_thousand_signals_each_once(world: World) -> No
             taken += [one["signal_id"] for one in orders]
         return taken
 
-    claimed = Counter(signal for part in at_once(world, 20, work) for signal in part)
+    claimed = Counter(signal for part in at_once(world, "sparky_worker", 20, work) for signal in part)
     assert set(claimed.values()) == {1}
     # A worker that finds every row locked by others goes home early; the next claim takes the rest.
     assert len(claimed) + len(world.claim(500)) == 2000
@@ -79,7 +62,7 @@ def test_workers_that_finish_keep_every_lane_in_order(world: World) -> None:
                 )
         call(connection, "finish_signals", results)
 
-    at_once(world, 8, work)
+    at_once(world, "sparky_worker", 8, work)
     # Within a lane the order of claiming is the order of arrival.
     assert (
         world.rows(
@@ -95,7 +78,12 @@ def test_two_claims_of_one_lane_at_once_never_take_two(world: World) -> None:
     trader = world.trader()
     for _ in range(15):
         fill_lanes(world, trader, lanes=1, each=4)
-        taken = at_once(world, 4, lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60))
+        taken = at_once(
+            world,
+            "sparky_worker",
+            4,
+            lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60),
+        )
         assert sum(len(part) for part in taken) == 1
         world.run(
             "update public.signals set status = 'done', lease_until = null, finished_at = now()"
@@ -109,7 +97,9 @@ def test_a_lease_that_ran_out_is_taken_by_one_of_many(world: World) -> None:
     world.run(
         "update public.signals set lease_until = now() - interval '1 second' where status = 'executing'"
     )
-    taken = at_once(world, 8, lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60))
+    taken = at_once(
+        world, "sparky_worker", 8, lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60)
+    )
     assert [one["fence"] for part in taken for one in part] == [2]
 
 
@@ -135,7 +125,7 @@ def test_deleting_accounts_while_workers_write_leaves_no_deadlock(world: World) 
             else:
                 connection.execute("delete from auth.users where id = %s", (trader.id,))
 
-    at_once(world, 3, write)
+    at_once(world, "sparky_worker", 3, write)
     assert world.value("select count(*) from public.user_api_keys") == 0
     assert world.value("select count(*) from public.signals where status in ('pending', 'executing')") == 0
 

@@ -3,34 +3,15 @@
 # ruff: noqa: S608 - the names of tables in statements are this file's own
 
 import json
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 
-from tests.database.world import BUY, Trader, World, call, connect
-
-
-def at_once(
-    world: World, count: int, work: Callable[[psycopg.Connection[tuple[Any, ...]], int], Any]
-) -> list[Any]:
-    """Run `work` on `count` connections that all start together."""
-    gate = threading.Barrier(count)
-
-    def one(number: int) -> Any:
-        connection = connect(world.url, "sparky_edge")
-        try:
-            gate.wait(30)
-            return work(connection, number)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
+from tests.database.races import at_once
+from tests.database.world import BUY, Trader, World, call
 
 
 def send(trader: Trader, fields: dict[str, Any]) -> Callable[[psycopg.Connection[tuple[Any, ...]], int], str]:
@@ -44,7 +25,7 @@ def send(trader: Trader, fields: dict[str, Any]) -> Callable[[psycopg.Connection
 
 def test_fifty_alerts_at_once_on_a_plan_of_ten_are_ten_signals(world: World) -> None:
     trader = world.trader(plan="Free")
-    answers = Counter(at_once(world, 50, send(trader, {"id": "n"})))
+    answers = Counter(at_once(world, "sparky_edge", 50, send(trader, {"id": "n"})))
     assert answers == {"accepted": 10, "rate_limited": 40}
     assert world.value("select count(*) from public.signals where status = 'pending'") == 10
 
@@ -52,14 +33,14 @@ def test_fifty_alerts_at_once_on_a_plan_of_ten_are_ten_signals(world: World) -> 
 def test_fifty_alerts_at_once_of_a_trader_without_ingest_state_are_ten_signals(world: World) -> None:
     trader = world.trader(plan="Free")
     world.run("delete from private.ingest_state")
-    answers = Counter(at_once(world, 50, send(trader, {"id": "n"})))
+    answers = Counter(at_once(world, "sparky_edge", 50, send(trader, {"id": "n"})))
     assert answers["accepted"] == 10
 
 
 def test_one_alert_twenty_times_at_once_is_one_signal(world: World) -> None:
     trader = world.trader()
     for fields in ({}, {"id": str(uuid.uuid4())}, {"timenow": "2026-11-22T10:00:00Z"}):
-        answers = Counter(at_once(world, 20, send(trader, fields)))
+        answers = Counter(at_once(world, "sparky_edge", 20, send(trader, fields)))
         assert answers == {"accepted": 1, "duplicate": 19}
     assert world.value("select count(*) from public.signals") == 3
 
@@ -82,7 +63,7 @@ def test_a_trader_who_leaves_while_alerts_arrive_leaves_no_deadlock(world: World
         body = answer["body"]
         return "refused" if body.get("reason_code") in refused else str(body["status"])
 
-    answers = Counter(at_once(world, 30, work))
+    answers = Counter(at_once(world, "sparky_edge", 30, work))
     assert answers["deleted"] == 1
     assert set(answers) <= {"deleted", "accepted", "refused", "unavailable"}
     for table in ("signals", "user_webhook_configs", "user_api_keys", "usage_logs"):
