@@ -206,7 +206,7 @@ alter table public.subscriptions enable row level security;
 alter table public.subscriptions force row level security;
 create policy own_subscription_select on public.subscriptions for select to authenticated
 using ((select auth.uid()) = user_id);
--- What a trader used, by hour and kind; and what was done, for ever.
+-- What a trader used, by hour and kind.
 
 create table public.usage_logs (
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
@@ -227,6 +227,12 @@ begin
   on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1;
 end
 $$;
+
+alter table public.usage_logs enable row level security;
+alter table public.usage_logs force row level security;
+create policy own_usage_select on public.usage_logs for select to authenticated
+using ((select auth.uid()) = user_id);
+-- What was done, for ever.
 
 create table public.audit_log (
   id bigint generated always as identity primary key,
@@ -262,11 +268,6 @@ begin
   values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'));
 end
 $$;
-
-alter table public.usage_logs enable row level security;
-alter table public.usage_logs force row level security;
-create policy own_usage_select on public.usage_logs for select to authenticated
-using ((select auth.uid()) = user_id);
 
 alter table public.audit_log enable row level security;
 alter table public.audit_log force row level security;

@@ -1,24 +1,4 @@
--- What a trader used, by hour and kind; and what was done, for ever.
-
-create table public.usage_logs (
-  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
-  hour timestamptz not null,
-  kind text not null check (kind in ('accepted', 'duplicate', 'rejected', 'rate_limited', 'refused')),
-  count bigint not null default 0,
-  primary key (user_id, hour, kind)
-);
-comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
-
-create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  insert into public.usage_logs (user_id, hour, kind, count)
-  values (p_user_id, date_trunc('hour', p_at, 'UTC'), p_kind, 1)
-  on conflict (user_id, hour, kind) do update set count = public.usage_logs.count + 1;
-end
-$$;
+-- What was done, for ever.
 
 create table public.audit_log (
   id bigint generated always as identity primary key,
@@ -54,11 +34,6 @@ begin
   values (p_user_id, p_actor, p_action, p_subject, coalesce(p_detail, '{}'));
 end
 $$;
-
-alter table public.usage_logs enable row level security;
-alter table public.usage_logs force row level security;
-create policy own_usage_select on public.usage_logs for select to authenticated
-using ((select auth.uid()) = user_id);
 
 alter table public.audit_log enable row level security;
 alter table public.audit_log force row level security;
