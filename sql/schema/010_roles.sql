@@ -21,12 +21,17 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'sparky_edge') then
     create role sparky_edge nologin inherit nobypassrls in role anon;
   end if;
+  if not exists (select from pg_catalog.pg_roles where rolname = 'dashboard_server') then
+    create role dashboard_server nologin inherit nobypassrls;
+  end if;
 end
 $$;
 comment on role sparky_worker is 'The worker: may execute the worker functions and hear the wake-up channel.';
 comment on role sparky_edge is 'The webhook function: may execute ingest_alert.';
+comment on role dashboard_server is 'The dashboard''s server: what its routes read and write, and no key or secret in clear.';
 grant sparky_worker to authenticator;
 grant sparky_edge to authenticator;
+grant dashboard_server to authenticator;
 
 -- Hosted projects grant everything on new objects in public to the API roles. Revoke first, then grant by name.
 alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
@@ -42,5 +47,17 @@ as $$
 begin
   new.updated_at := now();
   return new;
+end
+$$;
+
+-- Whether the API caller is a server that acts for any trader. In a security definer function current_user is the
+-- function's owner; the setting `role` still names the role that the API gave the caller.
+create function private.caller_is_server() returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(current_setting('role', true) in ('service_role', 'dashboard_server'), false);
 end
 $$;

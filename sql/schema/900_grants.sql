@@ -51,3 +51,33 @@ public.paper_submit(uuid, text, jsonb, jsonb),
 public.paper_find_order(uuid, text),
 public.paper_list_positions(uuid, text)
 to sparky_worker, service_role;
+
+-- The dashboard under the names that it knows. The views run with the rights of whoever asks.
+grant select on public.webhook_requests, public.trade_stats to authenticated, service_role;
+grant execute on function
+public.get_user_subscription_plan_safe(uuid), public.check_webhook_limit(uuid, text)
+to authenticated, service_role, dashboard_server;
+
+-- The dashboard's server: what its routes use. Never a limit, a role or a secret.
+grant usage on schema public to dashboard_server;
+grant select on public.webhook_requests to dashboard_server;
+-- For the sentence that the view refuses with.
+grant insert, update on public.webhook_requests to dashboard_server, service_role;
+grant select (
+  id, user_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
+) on public.signals to dashboard_server;
+grant select on public.subscriptions, public.user_profiles to dashboard_server;
+-- PostgREST's upsert also sets the columns of its conflict target, so they are among those to update.
+grant
+insert (
+  user_id, plan, status, stripe_customer_id, stripe_subscription_id, stripe_price_id, current_period_start,
+  current_period_end, cancel_at_period_end, canceled_at, trial_start, trial_end, metadata, updated_at
+),
+update (
+  user_id, plan, status, stripe_customer_id, stripe_subscription_id, stripe_price_id, current_period_start,
+  current_period_end, cancel_at_period_end, canceled_at, trial_start, trial_end, metadata, updated_at
+) on public.subscriptions to dashboard_server;
+grant
+insert (id, email, full_name, avatar_url, updated_at),
+update (id, email, full_name, avatar_url, updated_at)
+on public.user_profiles to dashboard_server;

@@ -21,12 +21,17 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'sparky_edge') then
     create role sparky_edge nologin inherit nobypassrls in role anon;
   end if;
+  if not exists (select from pg_catalog.pg_roles where rolname = 'dashboard_server') then
+    create role dashboard_server nologin inherit nobypassrls;
+  end if;
 end
 $$;
 comment on role sparky_worker is 'The worker: may execute the worker functions and hear the wake-up channel.';
 comment on role sparky_edge is 'The webhook function: may execute ingest_alert.';
+comment on role dashboard_server is 'The dashboard''s server: what its routes read and write, and no key or secret in clear.';
 grant sparky_worker to authenticator;
 grant sparky_edge to authenticator;
+grant dashboard_server to authenticator;
 
 -- Hosted projects grant everything on new objects in public to the API roles. Revoke first, then grant by name.
 alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
@@ -42,6 +47,18 @@ as $$
 begin
   new.updated_at := now();
   return new;
+end
+$$;
+
+-- Whether the API caller is a server that acts for any trader. In a security definer function current_user is the
+-- function's owner; the setting `role` still names the role that the API gave the caller.
+create function private.caller_is_server() returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(current_setting('role', true) in ('service_role', 'dashboard_server'), false);
 end
 $$;
 -- Plans: numbers an operator changes without code. A limit of null means unlimited.
@@ -2678,6 +2695,127 @@ as $$
   where p.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
 $$;
 comment on function public.paper_list_positions is 'The paper venue''s open positions; a quantity below zero is short.';
+-- What the existing dashboard calls by other names: views over our tables, two functions, and what its server may do.
+
+-- The server's routes act for any trader, so its policies are wide; its grants are narrow.
+create policy server_signals_select on public.signals for select to dashboard_server using (true);
+create policy server_subscriptions_select on public.subscriptions for select to dashboard_server using (true);
+create policy server_subscriptions_insert on public.subscriptions for insert to dashboard_server with check (true);
+create policy server_subscriptions_update on public.subscriptions for update to dashboard_server
+using (true) with check (true);
+create policy server_profiles_select on public.user_profiles for select to dashboard_server using (true);
+create policy server_profiles_insert on public.user_profiles for insert to dashboard_server with check (true);
+create policy server_profiles_update on public.user_profiles for update to dashboard_server
+using (true) with check (true);
+
+create view public.webhook_requests with (security_invoker = true) as
+select
+  signals.id,
+  signals.user_id,
+  signals.alert as payload,
+  signals.finished_at as processed_at,
+  -- Not created_at of the signal: the index for "newest first" is by the time of receipt.
+  signals.received_at as created_at,
+  null::text as webhook_secret,
+  coalesce(signals.exchange, 'unknown') as exchange,
+  coalesce(signals.action, 'unknown') as action,
+  coalesce(signals.symbol, 'unknown') as symbol,
+  case
+    when signals.status in ('pending', 'executing') then 'pending'
+    when signals.status = 'done' then 'processed'
+    when signals.status = 'rate_limited' then 'rate_limited'
+    else 'failed'
+  end as status,
+  case
+    when signals.status not in ('pending', 'executing', 'done') then coalesce(signals.reason, signals.reason_code)
+  end as error_message
+from public.signals;
+comment on view public.webhook_requests is 'Signals as the dashboard lists them. Read-only: alerts go to the webhook endpoint.';
+
+create function private.refuse_webhook_request() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'webhook_requests shows the alerts that arrived; it takes none and changes none'
+  using errcode = '0A000', hint = 'send alerts to the address of the trader''s webhook';
+end
+$$;
+create trigger refuse instead of insert or update or delete on public.webhook_requests
+for each row execute function private.refuse_webhook_request();
+
+create view public.trade_stats with (security_invoker = true) as
+select
+  profile.id as user_id,
+  closed.total_trades,
+  closed.winning_trades,
+  closed.total_pnl_usd,
+  closed.avg_pnl_per_trade,
+  closed.largest_win,
+  closed.largest_loss,
+  closed.avg_win,
+  closed.avg_loss,
+  closed.total_trades - closed.winning_trades as losing_trades,
+  case
+    when closed.total_trades > 0 then round(closed.winning_trades * 100.0 / closed.total_trades, 2) else 0
+  end as win_rate_percent
+from public.user_profiles as profile
+cross join lateral (
+  select
+    count(*) as total_trades,
+    count(*) filter (where trade.is_winner) as winning_trades,
+    coalesce(sum(trade.pnl_usd), 0) as total_pnl_usd,
+    coalesce(round(avg(trade.pnl_usd), 8), 0) as avg_pnl_per_trade,
+    coalesce(max(trade.pnl_usd) filter (where trade.is_winner), 0) as largest_win,
+    coalesce(min(trade.pnl_usd) filter (where not trade.is_winner), 0) as largest_loss,
+    coalesce(round(avg(trade.pnl_usd) filter (where trade.is_winner), 8), 0) as avg_win,
+    coalesce(round(avg(trade.pnl_usd) filter (where not trade.is_winner), 8), 0) as avg_loss
+  from public.trades as trade
+  where trade.user_id = profile.id
+) as closed;
+comment on view public.trade_stats is 'One row for each trader, with zeros before the first trade.';
+
+create function private.require_self_or_server(p_user_id uuid) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if p_user_id is null then
+    raise exception 'p_user_id is missing' using errcode = '22023', hint = 'name the trader whose plan is asked for';
+  end if;
+  if p_user_id is distinct from auth.uid() and not private.caller_is_server() then
+    raise exception 'a trader may ask for himself only' using errcode = '42501',
+    hint = 'pass the id of the signed-in trader';
+  end if;
+end
+$$;
+
+create function public.get_user_subscription_plan_safe(p_user_id uuid) returns text
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_self_or_server(p_user_id);
+  return coalesce((select c.plan from private.current_plan(p_user_id) c), 'Free');
+end
+$$;
+comment on function public.get_user_subscription_plan_safe is 'The plan that counts now, for the caller himself or for a server.';
+
+create function public.check_webhook_limit(p_user_id uuid, p_plan text default 'Free') returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_self_or_server(p_user_id);
+  return (select l.reason is null from private.over_limit(p_user_id, clock_timestamp()) l);
+end
+$$;
+comment on function public.check_webhook_limit is 'Whether one more alert fits into this hour. p_plan is not believed: the database knows the plan.';
 -- Who may do what. Nothing is granted anywhere else.
 
 revoke all on all tables in schema public from anon, authenticated;
@@ -2731,3 +2869,33 @@ public.paper_submit(uuid, text, jsonb, jsonb),
 public.paper_find_order(uuid, text),
 public.paper_list_positions(uuid, text)
 to sparky_worker, service_role;
+
+-- The dashboard under the names that it knows. The views run with the rights of whoever asks.
+grant select on public.webhook_requests, public.trade_stats to authenticated, service_role;
+grant execute on function
+public.get_user_subscription_plan_safe(uuid), public.check_webhook_limit(uuid, text)
+to authenticated, service_role, dashboard_server;
+
+-- The dashboard's server: what its routes use. Never a limit, a role or a secret.
+grant usage on schema public to dashboard_server;
+grant select on public.webhook_requests to dashboard_server;
+-- For the sentence that the view refuses with.
+grant insert, update on public.webhook_requests to dashboard_server, service_role;
+grant select (
+  id, user_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
+) on public.signals to dashboard_server;
+grant select on public.subscriptions, public.user_profiles to dashboard_server;
+-- PostgREST's upsert also sets the columns of its conflict target, so they are among those to update.
+grant
+insert (
+  user_id, plan, status, stripe_customer_id, stripe_subscription_id, stripe_price_id, current_period_start,
+  current_period_end, cancel_at_period_end, canceled_at, trial_start, trial_end, metadata, updated_at
+),
+update (
+  user_id, plan, status, stripe_customer_id, stripe_subscription_id, stripe_price_id, current_period_start,
+  current_period_end, cancel_at_period_end, canceled_at, trial_start, trial_end, metadata, updated_at
+) on public.subscriptions to dashboard_server;
+grant
+insert (id, email, full_name, avatar_url, updated_at),
+update (id, email, full_name, avatar_url, updated_at)
+on public.user_profiles to dashboard_server;

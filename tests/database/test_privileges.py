@@ -6,7 +6,15 @@ from typing import Any
 
 from tests.database.world import World
 
-ROLES = ("anon", "authenticated", "service_role", "sparky_worker", "sparky_edge", "public")
+ROLES = (
+    "anon",
+    "authenticated",
+    "service_role",
+    "sparky_worker",
+    "sparky_edge",
+    "dashboard_server",
+    "public",
+)
 CRUD = "DELETE,INSERT,SELECT,UPDATE"
 
 TABLES = {
@@ -33,11 +41,24 @@ TABLES = {
     ("public.positions", "service_role"): CRUD,
     ("public.trades", "service_role"): CRUD,
     ("public.audit_log", "service_role"): "SELECT",
+    ("public.webhook_requests", "authenticated"): "SELECT",
+    ("public.webhook_requests", "service_role"): "INSERT,SELECT,UPDATE",
+    ("public.webhook_requests", "dashboard_server"): "INSERT,SELECT,UPDATE",
+    ("public.trade_stats", "authenticated"): "SELECT",
+    ("public.trade_stats", "service_role"): "SELECT",
+    ("public.subscriptions", "dashboard_server"): "SELECT",
+    ("public.user_profiles", "dashboard_server"): "SELECT",
 }
 _KEY = (
     "id user_id exchange environment label hint key_version status status_reason validated_at"
     " created_at updated_at"
 )
+_SERVER_SIGNAL = "id user_id exchange action symbol alert status reason reason_code received_at finished_at"
+_SERVER_SUBSCRIPTION = (
+    "user_id plan status stripe_customer_id stripe_subscription_id stripe_price_id current_period_start"
+    " current_period_end cancel_at_period_end canceled_at trial_start trial_end metadata updated_at"
+)
+_SERVER_PROFILE = "id email full_name avatar_url updated_at"
 _HOOK = "id user_id name active require_signature allowed_sources hint created_at updated_at"
 COLUMNS = {
     ("public.user_profiles", "authenticated", "UPDATE"): {"full_name", "avatar_url"},
@@ -49,6 +70,11 @@ COLUMNS = {
         "require_signature",
         "allowed_sources",
     },
+    ("public.signals", "dashboard_server", "SELECT"): set(_SERVER_SIGNAL.split()),
+    ("public.subscriptions", "dashboard_server", "INSERT"): set(_SERVER_SUBSCRIPTION.split()),
+    ("public.subscriptions", "dashboard_server", "UPDATE"): set(_SERVER_SUBSCRIPTION.split()),
+    ("public.user_profiles", "dashboard_server", "INSERT"): set(_SERVER_PROFILE.split()),
+    ("public.user_profiles", "dashboard_server", "UPDATE"): set(_SERVER_PROFILE.split()),
 }
 WORKER = (
     *(
@@ -74,6 +100,11 @@ FUNCTIONS = {
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
     ("public.create_webhook", "authenticated"),
+    *(
+        (f"public.{name}", role)
+        for name in ("get_user_subscription_plan_safe", "check_webhook_limit")
+        for role in ("authenticated", "service_role", "dashboard_server")
+    ),
     ("public.ingest_alert", "sparky_edge"),
     ("public.ingest_alert", "service_role"),
     ("public.store_stripe_event", "service_role"),

@@ -110,7 +110,7 @@ def test_a_key_file_that_is_missing_or_open_to_others_is_named(
     assert "chmod 600" in complaint(capsys)
 
 
-@pytest.mark.parametrize("role", ["sparky_worker", "sparky_edge"])
+@pytest.mark.parametrize("role", ["sparky_worker", "sparky_edge", "dashboard_server"])
 def test_a_token_carries_its_role_and_its_end(
     capsys: pytest.CaptureFixture[str], stdin: Typist, role: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""`sparky token`: mint the JWT under which a worker or the edge function logs in."""
+"""`sparky token`: mint the JWT under which a worker, the edge function or the dashboard's server logs in."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ import jwt
 from sparky.domain.errors import ConfigurationError
 from sparky.runtime.seams import SystemClock
 
-_ROLES: Final = ("sparky_worker", "sparky_edge")
+_ROLES: Final = ("sparky_worker", "sparky_edge", "dashboard_server")
 _LEAST_SECRET_BYTES: Final = 32
 _MOST_DAYS: Final = 3650
 
