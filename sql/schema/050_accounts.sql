@@ -1,4 +1,4 @@
--- Accounts: one trader's login at one venue in one environment. The sealed keys lie in Vault.
+-- Accounts: one trader's login at one venue in one environment. The keys lie in Vault.
 
 create table public.user_api_keys (
   id uuid primary key default gen_random_uuid(),
@@ -8,6 +8,18 @@ create table public.user_api_keys (
   label text not null check (length(label) between 1 and 100),
   secret_id uuid not null unique,
   hint text check (length(hint) <= 4),
+  -- sealed: to a worker's public key. plain: as the dashboard gave them, until a worker has sealed them.
+  form text not null default 'sealed' check (form in ('sealed', 'plain')),
+  secret_fields text[] not null default '{}' check (
+    cardinality(secret_fields) <= 20 and length(secret_fields::text) <= 500
+    and array_position(secret_fields, null) is null
+  ),
+  account_id text check (length(account_id) <= 100),
+  base_url text check (length(base_url) <= 300),
+  extra_metadata jsonb not null default '{}' check (
+    jsonb_typeof(extra_metadata) = 'object' and length(extra_metadata::text) <= 8192
+  ),
+  last_tested timestamptz,
   key_version integer not null default 1,
   status text not null default 'pending' check (status in ('pending', 'valid', 'invalid', 'expired')),
   status_reason text,
@@ -18,9 +30,13 @@ create table public.user_api_keys (
   unique (user_id, id),
   check ((exchange = 'paper') = (environment = 'paper'))
 );
-comment on table public.user_api_keys is 'A trader''s account at a venue. Keys are sealed to the worker and kept in Vault; secret_id names them there.';
+comment on table public.user_api_keys is 'A trader''s account at a venue. Its keys are kept in Vault, sealed to the worker; secret_id names them there.';
 comment on column public.user_api_keys.hint is 'Last characters of the key, so that its owner recognises it.';
 comment on column public.user_api_keys.key_version is 'Grows when the keys are replaced.';
+comment on column public.user_api_keys.secret_fields is 'Names of the secrets that are stored. Of sealed keys: as their saver named them, else what the venue asks for.';
+comment on column public.user_api_keys.account_id is 'The venue''s own number of the account.';
+comment on column public.user_api_keys.base_url is 'What the trader typed into the dashboard. Nothing ever connects to it: the venue and the environment decide where to.';
+comment on column public.user_api_keys.last_tested is 'When a test of the keys was last asked for.';
 create trigger touch before update on public.user_api_keys
 for each row execute function private.touch_updated_at();
 
@@ -38,6 +54,23 @@ $$;
 create trigger forget_keys after delete on public.user_api_keys
 for each row execute function private.delete_vault_secret();
 
+-- Keys are sealed for one trader, venue and environment, and one secret belongs to one account. Whoever could turn
+-- secret_id round could have a worker open another trader's keys.
+create function private.refuse_other_identity() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'whose an account is, where it is and which secret it has never changes'
+  using errcode = '42501', hint = 'delete the account and save its keys anew';
+end
+$$;
+create trigger keep_identity before update on public.user_api_keys
+for each row when (
+  (old.id, old.user_id, old.exchange, old.environment, old.secret_id)
+  is distinct from (new.id, new.user_id, new.exchange, new.environment, new.secret_id)
+) execute function private.refuse_other_identity();
+
 create function private.require_trader() returns uuid
 language plpgsql
 stable
@@ -50,46 +83,6 @@ begin
   return auth.uid();
 end
 $$;
-
-create function public.save_api_key(
-  p_exchange text, p_environment text, p_label text, p_sealed text, p_hint text default null
-) returns uuid
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  trader uuid := private.require_trader();
-  account public.user_api_keys;
-begin
-  if coalesce(p_sealed !~ '^sparky1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$' or length(p_sealed) not between 90 and 20000, true) then
-    raise exception 'keys must be sealed to the worker before they are saved'
-    using errcode = '22023', hint = 'docs/sealing.md shows how a browser seals them';
-  end if;
-  perform private.keep_trader(trader);
-  -- Two first saves at once must not leave a secret that no account names.
-  perform pg_advisory_xact_lock(hashtextextended('save_api_key/' || trader::text, 0));
-  select * into account from public.user_api_keys
-  where user_id = trader and exchange = p_exchange and environment = p_environment for update;
-  if found then
-    perform vault.update_secret(account.secret_id, p_sealed);
-    update public.user_api_keys set
-      label = coalesce(p_label, label), hint = p_hint, key_version = key_version + 1,
-      status = 'pending', status_reason = null
-    where id = account.id;
-  else
-    account.id := gen_random_uuid();
-    account.secret_id := vault.create_secret(p_sealed, 'api_key/' || account.id::text);
-    insert into public.user_api_keys (id, user_id, exchange, environment, label, secret_id, hint)
-    values (account.id, trader, p_exchange, p_environment, coalesce(p_label, p_exchange), account.secret_id, p_hint);
-  end if;
-  perform private.enqueue_task('validate_key', trader, account.id, '{}');
-  perform private.audit(trader, 'trader', 'api_key.saved', account.id,
-    jsonb_build_object('exchange', p_exchange, 'environment', p_environment));
-  return account.id;
-end
-$$;
-comment on function public.save_api_key is 'Saves or replaces the caller''s sealed keys for one venue and environment; returns the account id.';
 
 create function public.delete_api_key(p_account_id uuid) returns boolean
 language plpgsql
@@ -108,8 +101,30 @@ begin
   return true;
 end
 $$;
-
 comment on function public.delete_api_key is 'Deletes one of the caller''s accounts and its keys; false when there is none of this id.';
+
+create function public.list_api_keys() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', k.id, 'exchange', k.exchange, 'environment', k.environment, 'label', k.label, 'hint', k.hint,
+      'form', k.form, 'secret_fields', k.secret_fields, 'account_id', k.account_id, 'key_version', k.key_version,
+      'status', k.status, 'status_reason', k.status_reason, 'validated_at', k.validated_at,
+      'last_tested', k.last_tested, 'created_at', k.created_at, 'updated_at', k.updated_at
+    ) order by k.created_at, k.id), '[]')
+    from public.user_api_keys k
+    where k.user_id = trader
+  );
+end
+$$;
+comment on function public.list_api_keys is 'The caller''s accounts and what is known of their keys; never a secret.';
 
 alter table public.user_api_keys enable row level security;
 alter table public.user_api_keys force row level security;

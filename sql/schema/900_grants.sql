@@ -11,8 +11,8 @@ to authenticated;
 grant update (full_name, avatar_url) on public.user_profiles to authenticated;
 -- Not secret_id: the name of a secret is nobody's business.
 grant select (
-  id, user_id, exchange, environment, label, hint, key_version, status, status_reason, validated_at, created_at,
-  updated_at
+  id, user_id, exchange, environment, label, hint, form, secret_fields, account_id, base_url, extra_metadata,
+  last_tested, key_version, status, status_reason, validated_at, created_at, updated_at
 ) on public.user_api_keys to authenticated;
 grant select (
   id, user_id, name, active, require_signature, allowed_sources, hint, created_at, updated_at
@@ -21,7 +21,8 @@ grant update (name, active, require_signature, allowed_sources) on public.user_w
 grant delete on public.user_webhook_configs to authenticated;
 
 grant execute on function
-public.save_api_key(text, text, text, text, text), public.delete_api_key(uuid), public.create_webhook(text)
+public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
+public.list_api_keys(), public.create_webhook(text)
 to authenticated;
 
 -- The service key administers; it changes no history.

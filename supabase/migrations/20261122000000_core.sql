@@ -290,7 +290,7 @@ alter table public.audit_log enable row level security;
 alter table public.audit_log force row level security;
 create policy own_audit_select on public.audit_log for select to authenticated
 using ((select auth.uid()) = user_id);
--- Accounts: one trader's login at one venue in one environment. The sealed keys lie in Vault.
+-- Accounts: one trader's login at one venue in one environment. The keys lie in Vault.
 
 create table public.user_api_keys (
   id uuid primary key default gen_random_uuid(),
@@ -300,6 +300,18 @@ create table public.user_api_keys (
   label text not null check (length(label) between 1 and 100),
   secret_id uuid not null unique,
   hint text check (length(hint) <= 4),
+  -- sealed: to a worker's public key. plain: as the dashboard gave them, until a worker has sealed them.
+  form text not null default 'sealed' check (form in ('sealed', 'plain')),
+  secret_fields text[] not null default '{}' check (
+    cardinality(secret_fields) <= 20 and length(secret_fields::text) <= 500
+    and array_position(secret_fields, null) is null
+  ),
+  account_id text check (length(account_id) <= 100),
+  base_url text check (length(base_url) <= 300),
+  extra_metadata jsonb not null default '{}' check (
+    jsonb_typeof(extra_metadata) = 'object' and length(extra_metadata::text) <= 8192
+  ),
+  last_tested timestamptz,
   key_version integer not null default 1,
   status text not null default 'pending' check (status in ('pending', 'valid', 'invalid', 'expired')),
   status_reason text,
@@ -310,9 +322,13 @@ create table public.user_api_keys (
   unique (user_id, id),
   check ((exchange = 'paper') = (environment = 'paper'))
 );
-comment on table public.user_api_keys is 'A trader''s account at a venue. Keys are sealed to the worker and kept in Vault; secret_id names them there.';
+comment on table public.user_api_keys is 'A trader''s account at a venue. Its keys are kept in Vault, sealed to the worker; secret_id names them there.';
 comment on column public.user_api_keys.hint is 'Last characters of the key, so that its owner recognises it.';
 comment on column public.user_api_keys.key_version is 'Grows when the keys are replaced.';
+comment on column public.user_api_keys.secret_fields is 'Names of the secrets that are stored. Of sealed keys: as their saver named them, else what the venue asks for.';
+comment on column public.user_api_keys.account_id is 'The venue''s own number of the account.';
+comment on column public.user_api_keys.base_url is 'What the trader typed into the dashboard. Nothing ever connects to it: the venue and the environment decide where to.';
+comment on column public.user_api_keys.last_tested is 'When a test of the keys was last asked for.';
 create trigger touch before update on public.user_api_keys
 for each row execute function private.touch_updated_at();
 
@@ -330,6 +346,23 @@ $$;
 create trigger forget_keys after delete on public.user_api_keys
 for each row execute function private.delete_vault_secret();
 
+-- Keys are sealed for one trader, venue and environment, and one secret belongs to one account. Whoever could turn
+-- secret_id round could have a worker open another trader's keys.
+create function private.refuse_other_identity() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'whose an account is, where it is and which secret it has never changes'
+  using errcode = '42501', hint = 'delete the account and save its keys anew';
+end
+$$;
+create trigger keep_identity before update on public.user_api_keys
+for each row when (
+  (old.id, old.user_id, old.exchange, old.environment, old.secret_id)
+  is distinct from (new.id, new.user_id, new.exchange, new.environment, new.secret_id)
+) execute function private.refuse_other_identity();
+
 create function private.require_trader() returns uuid
 language plpgsql
 stable
@@ -342,46 +375,6 @@ begin
   return auth.uid();
 end
 $$;
-
-create function public.save_api_key(
-  p_exchange text, p_environment text, p_label text, p_sealed text, p_hint text default null
-) returns uuid
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  trader uuid := private.require_trader();
-  account public.user_api_keys;
-begin
-  if coalesce(p_sealed !~ '^sparky1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$' or length(p_sealed) not between 90 and 20000, true) then
-    raise exception 'keys must be sealed to the worker before they are saved'
-    using errcode = '22023', hint = 'docs/sealing.md shows how a browser seals them';
-  end if;
-  perform private.keep_trader(trader);
-  -- Two first saves at once must not leave a secret that no account names.
-  perform pg_advisory_xact_lock(hashtextextended('save_api_key/' || trader::text, 0));
-  select * into account from public.user_api_keys
-  where user_id = trader and exchange = p_exchange and environment = p_environment for update;
-  if found then
-    perform vault.update_secret(account.secret_id, p_sealed);
-    update public.user_api_keys set
-      label = coalesce(p_label, label), hint = p_hint, key_version = key_version + 1,
-      status = 'pending', status_reason = null
-    where id = account.id;
-  else
-    account.id := gen_random_uuid();
-    account.secret_id := vault.create_secret(p_sealed, 'api_key/' || account.id::text);
-    insert into public.user_api_keys (id, user_id, exchange, environment, label, secret_id, hint)
-    values (account.id, trader, p_exchange, p_environment, coalesce(p_label, p_exchange), account.secret_id, p_hint);
-  end if;
-  perform private.enqueue_task('validate_key', trader, account.id, '{}');
-  perform private.audit(trader, 'trader', 'api_key.saved', account.id,
-    jsonb_build_object('exchange', p_exchange, 'environment', p_environment));
-  return account.id;
-end
-$$;
-comment on function public.save_api_key is 'Saves or replaces the caller''s sealed keys for one venue and environment; returns the account id.';
 
 create function public.delete_api_key(p_account_id uuid) returns boolean
 language plpgsql
@@ -400,13 +393,229 @@ begin
   return true;
 end
 $$;
-
 comment on function public.delete_api_key is 'Deletes one of the caller''s accounts and its keys; false when there is none of this id.';
+
+create function public.list_api_keys() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', k.id, 'exchange', k.exchange, 'environment', k.environment, 'label', k.label, 'hint', k.hint,
+      'form', k.form, 'secret_fields', k.secret_fields, 'account_id', k.account_id, 'key_version', k.key_version,
+      'status', k.status, 'status_reason', k.status_reason, 'validated_at', k.validated_at,
+      'last_tested', k.last_tested, 'created_at', k.created_at, 'updated_at', k.updated_at
+    ) order by k.created_at, k.id), '[]')
+    from public.user_api_keys k
+    where k.user_id = trader
+  );
+end
+$$;
+comment on function public.list_api_keys is 'The caller''s accounts and what is known of their keys; never a secret.';
 
 alter table public.user_api_keys enable row level security;
 alter table public.user_api_keys force row level security;
 create policy own_accounts_select on public.user_api_keys for select to authenticated
 using ((select auth.uid()) = user_id);
+-- Saving exchange keys, in two forms. Sealed where they were typed, which is how new clients do it, or plain from the
+-- dashboard's form: those go into Vault at once, and the first worker that opens them seals them.
+
+-- What a venue asks for, where the saver of sealed keys does not name what is inside.
+create function private.usual_secret_fields(p_exchange text) returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when p_exchange in ('oanda', 'tradier', 'paper') then array['api_key'] else array['api_key', 'api_secret'] end
+$$;
+
+-- Two first saves at once must not leave a secret that no account names.
+create function private.lock_account(p_user_id uuid, p_exchange text, p_environment text) returns public.user_api_keys
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+begin
+  perform private.keep_trader(p_user_id);
+  perform pg_advisory_xact_lock(hashtextextended('save_api_key/' || p_user_id::text, 0));
+  select * into account from public.user_api_keys k
+  where k.user_id = p_user_id and k.exchange = p_exchange and k.environment = p_environment for update;
+  return account;
+end
+$$;
+
+-- Puts a secret into Vault, under the account that is there or under a new one, and has it validated.
+create function private.store_keys(
+  p_found public.user_api_keys, p_user_id uuid, p_exchange text, p_environment text, p_label text,
+  p_form text, p_secret text, p_fields text[], p_hint text
+) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account uuid := coalesce(p_found.id, gen_random_uuid());
+  secret uuid;
+begin
+  if p_found.id is not null then
+    perform vault.update_secret(p_found.secret_id, p_secret);
+    update public.user_api_keys set
+      label = coalesce(p_label, label), hint = p_hint, form = p_form, secret_fields = p_fields,
+      key_version = key_version + 1, status = 'pending', status_reason = null
+    where id = account;
+  else
+    secret := vault.create_secret(p_secret, 'api_key/' || account::text);
+    insert into public.user_api_keys (id, user_id, exchange, environment, label, secret_id, hint, form, secret_fields)
+    values (
+      account, p_user_id, p_exchange, p_environment, coalesce(p_label, p_exchange), secret, p_hint, p_form, p_fields);
+  end if;
+  perform private.enqueue_task('validate_key', p_user_id, account, '{}');
+  perform private.audit(p_user_id, 'trader', 'api_key.saved', account,
+    jsonb_build_object('exchange', p_exchange, 'environment', p_environment, 'form', p_form));
+  return account;
+end
+$$;
+
+create function private.is_sealed(p_text text) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(length(p_text) between 90 and 20000 and p_text ~ '^sparky1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$', false)
+$$;
+
+create function public.save_api_key(
+  p_exchange text, p_environment text, p_label text, p_sealed text, p_hint text default null,
+  p_fields text[] default null, p_account_id text default null
+) returns uuid
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  account uuid;
+begin
+  if not private.is_sealed(p_sealed) then
+    raise exception 'keys must be sealed to the worker before they are saved'
+    using errcode = '22023', hint = 'docs/sealing.md shows how a browser seals them';
+  end if;
+  account := private.store_keys(
+    private.lock_account(trader, p_exchange, p_environment), trader, p_exchange, p_environment, p_label,
+    'sealed', p_sealed, coalesce(nullif(p_fields, '{}'), private.usual_secret_fields(p_exchange)), p_hint);
+  if p_account_id is not null then
+    update public.user_api_keys set account_id = nullif(p_account_id, '') where id = account;
+  end if;
+  return account;
+end
+$$;
+comment on function public.save_api_key is 'Saves or replaces the caller''s sealed keys for one venue and environment; returns the account id.';
+
+-- The values of a form that are there: null, absent and empty mean that the stored value stays.
+create function private.given_secrets(p_secrets jsonb) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  said jsonb := coalesce(nullif(p_secrets, 'null'), '{}');
+  given jsonb;
+begin
+  if jsonb_typeof(said) <> 'object' then
+    raise exception 'secrets come as an object of texts' using errcode = '22023';
+  end if;
+  -- No value in any message: it is a secret.
+  if exists (
+    select from jsonb_each(said) e
+    where e.key not in ('api_key', 'api_secret', 'passphrase', 'username', 'password')
+      or jsonb_typeof(e.value) not in ('string', 'null') or length(e.value #>> '{}') > 4096
+  ) then
+    raise exception 'a secret is a text of at most 4096 characters'
+    using errcode = '22023', hint = 'there are api_key, api_secret, passphrase, username and password';
+  end if;
+  select coalesce(jsonb_object_agg(e.key, e.value), '{}') into given from jsonb_each_text(said) e where e.value <> '';
+  return given;
+end
+$$;
+
+-- What is stored with the new values put over it. A sealed secret cannot be read here, so it has to be given whole.
+create function private.merge_secrets(p_account public.user_api_keys, p_given jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  stored text := case when p_account.form = 'plain' then private.open_secret(p_account.secret_id) end;
+begin
+  if stored is not null then
+    return stored::jsonb || p_given;
+  end if;
+  if not p_given ?& p_account.secret_fields then
+    raise exception 'the saved keys are sealed; enter all of them again: %', array_to_string(p_account.secret_fields, ', ')
+    using errcode = '22023', hint = 'sealed keys cannot be read here, so one of them cannot be changed alone';
+  end if;
+  return p_given;
+end
+$$;
+
+-- Null and absent leave what is stored, an empty text clears it.
+create function private.save_public_fields(p_account uuid, p_label text, p_public jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  given jsonb := coalesce(nullif(p_public, 'null'), '{}');
+begin
+  if jsonb_typeof(given) <> 'object' then
+    raise exception 'account_id, base_url and extra_metadata come as an object' using errcode = '22023';
+  end if;
+  if p_label is null and given = '{}' then
+    return;
+  end if;
+  update public.user_api_keys k set
+    label = coalesce(p_label, k.label),
+    account_id = nullif(coalesce(given ->> 'account_id', k.account_id), ''),
+    base_url = nullif(coalesce(given ->> 'base_url', k.base_url), ''),
+    extra_metadata = coalesce(nullif(given -> 'extra_metadata', 'null'), k.extra_metadata)
+  where k.id = p_account;
+end
+$$;
+
+-- p_secrets: new plain values by field name. p_public: {"account_id","base_url","extra_metadata"}. What is absent or null
+-- in them stays as it is. Whoever calls this has decided that p_user_id is the one who asks.
+create function private.save_plain_keys(
+  p_user_id uuid, p_exchange text, p_environment text, p_label text, p_secrets jsonb, p_public jsonb
+) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  given jsonb := private.given_secrets(p_secrets);
+  found_account public.user_api_keys;
+  account uuid;
+  merged jsonb;
+begin
+  found_account := private.lock_account(p_user_id, p_exchange, p_environment);
+  account := found_account.id;
+  if given <> '{}' then
+    merged := case when account is null then given else private.merge_secrets(found_account, given) end;
+    account := private.store_keys(
+      found_account, p_user_id, p_exchange, p_environment, p_label, 'plain', merged::text,
+      array(select k from jsonb_object_keys(merged) k order by k),
+      -- Of a short key four characters would be a good part of it.
+      case when length(merged ->> 'api_key') >= 12 then right(merged ->> 'api_key', 4) end);
+  elsif account is null then
+    raise exception 'there are no keys to save'
+    using errcode = '22023', hint = 'enter the API key, and the secret where the exchange has one';
+  end if;
+  perform private.save_public_fields(account, p_label, p_public);
+  return account;
+end
+$$;
 -- Webhooks: where a trader's alerts arrive. Tokens and secrets are found by hash and kept readable only in Vault.
 
 create table public.user_webhook_configs (
@@ -2829,8 +3038,8 @@ to authenticated;
 grant update (full_name, avatar_url) on public.user_profiles to authenticated;
 -- Not secret_id: the name of a secret is nobody's business.
 grant select (
-  id, user_id, exchange, environment, label, hint, key_version, status, status_reason, validated_at, created_at,
-  updated_at
+  id, user_id, exchange, environment, label, hint, form, secret_fields, account_id, base_url, extra_metadata,
+  last_tested, key_version, status, status_reason, validated_at, created_at, updated_at
 ) on public.user_api_keys to authenticated;
 grant select (
   id, user_id, name, active, require_signature, allowed_sources, hint, created_at, updated_at
@@ -2839,7 +3048,8 @@ grant update (name, active, require_signature, allowed_sources) on public.user_w
 grant delete on public.user_webhook_configs to authenticated;
 
 grant execute on function
-public.save_api_key(text, text, text, text, text), public.delete_api_key(uuid), public.create_webhook(text)
+public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
+public.list_api_keys(), public.create_webhook(text)
 to authenticated;
 
 -- The service key administers; it changes no history.

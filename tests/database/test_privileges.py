@@ -50,7 +50,8 @@ TABLES = {
     ("public.user_profiles", "dashboard_server"): "SELECT",
 }
 _KEY = (
-    "id user_id exchange environment label hint key_version status status_reason validated_at"
+    "id user_id exchange environment label hint form secret_fields account_id base_url extra_metadata"
+    " last_tested key_version status status_reason validated_at"
     " created_at updated_at"
 )
 _SERVER_SIGNAL = "id user_id exchange action symbol alert status reason reason_code received_at finished_at"
@@ -99,6 +100,7 @@ WORKER = (
 FUNCTIONS = {
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
+    ("public.list_api_keys", "authenticated"),
     ("public.create_webhook", "authenticated"),
     *(
         (f"public.{name}", role)

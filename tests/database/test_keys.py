@@ -1,0 +1,224 @@
+"""Exchange keys in both forms: how they are saved and merged, who opens them, and when."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.database.world import SEALED, World, call
+
+KEY, SECRET = "the-api-key-of-1234", "the-api-secret-of-5678"
+BOTH = {"api_key": KEY, "api_secret": SECRET}
+
+
+def save_plain(
+    world: World,
+    trader: str,
+    secrets: Any,
+    public: Any = None,
+    *,
+    exchange: str = "aster",
+    label: str | None = None,
+) -> str:
+    """Save plain keys the way the view of the dashboard does: as the owner of the schema."""
+    row = world.admin.execute(
+        "select private.save_plain_keys(%s, %s, 'production', %s, %s, %s)",
+        (trader, exchange, label, Jsonb(secrets), Jsonb(public) if public is not None else None),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def save_sealed(world: World, trader: str, *more: Any) -> str:
+    with world.signed_in(trader) as connection:
+        return str(call(connection, "save_api_key", "aster", "production", "A", SEALED, "abcd", *more))
+
+
+def vaulted(world: World, account: str) -> str:
+    return str(
+        world.value(
+            "select decrypted_secret from vault.decrypted_secrets where name = %s", f"api_key/{account}"
+        )
+    )
+
+
+def account_row(world: World, account: str) -> dict[str, Any]:
+    return dict(world.value("select to_jsonb(k) from public.user_api_keys k where id = %s", account))
+
+
+def count(world: World, table: str) -> int:
+    return int(
+        world.value(
+            {
+                "tasks": "select count(*) from private.tasks",
+                "accounts": "select count(*) from public.user_api_keys",
+                "secrets": "select count(*) from vault.secrets where name like 'api_key/%%'",
+            }[table]
+        )
+    )
+
+
+def test_plain_keys_lie_in_vault_and_nowhere_else(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH | {"passphrase": None, "username": ""}, label="Mine")
+    assert json.loads(vaulted(world, account)) == BOTH
+    row = account_row(world, account)
+    assert (row["form"], row["secret_fields"], row["hint"]) == ("plain", ["api_key", "api_secret"], "1234")
+    assert (row["label"], row["status"], row["key_version"]) == ("Mine", "pending", 1)
+    for table in ("public.user_api_keys", "public.audit_log", "private.tasks", "vault.secrets"):
+        stored = world.value(f"select string_agg(t::text, '') from {table} t")  # noqa: S608
+        assert KEY not in stored
+        assert SECRET not in stored
+    assert world.rows("select detail from public.audit_log where action = 'api_key.saved'") == [
+        ({"exchange": "aster", "environment": "production", "form": "plain"},)
+    ]
+
+
+def test_the_hint_of_a_short_key_is_withheld(world: World) -> None:
+    account = save_plain(world, world.sign_up(), {"api_key": "short-key-1"}, exchange="oanda")
+    assert account_row(world, account)["hint"] is None
+
+
+def test_a_field_that_is_not_given_stays(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH)
+    assert save_plain(world, trader, {"api_secret": "other", "api_key": None, "password": ""}) == account
+    assert json.loads(vaulted(world, account)) == BOTH | {"api_secret": "other"}
+    row = account_row(world, account)
+    assert (row["key_version"], row["hint"], row["secret_fields"]) == (2, "1234", ["api_key", "api_secret"])
+    assert count(world, "tasks") == 2
+
+
+def test_saving_without_new_values_changes_what_is_public_and_no_key(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH, {"account_id": "7", "extra_metadata": {"a": 1}})
+    world.run("update public.user_api_keys set status = 'valid'")
+    save_plain(world, trader, {"api_key": None}, {"base_url": "https://x", "account_id": None}, label="New")
+    row = account_row(world, account)
+    assert (row["key_version"], row["status"]) == (1, "valid")
+    assert (row["label"], row["account_id"], row["base_url"], row["extra_metadata"]) == (
+        "New",
+        "7",
+        "https://x",
+        {"a": 1},
+    )
+    assert count(world, "tasks") == 1
+    save_plain(world, trader, None, {"account_id": ""})
+    assert account_row(world, account)["account_id"] is None
+
+
+def test_sealed_keys_are_replaced_by_plain_ones_only_as_a_whole(world: World) -> None:
+    trader = world.sign_up()
+    account = save_sealed(world, trader)
+    with pytest.raises(
+        psycopg.errors.InvalidParameterValue, match="sealed; enter all of them again: api_key, api_secret"
+    ):
+        save_plain(world, trader, {"api_key": KEY})
+    assert vaulted(world, account) == SEALED
+    assert account_row(world, account)["key_version"] == 1
+    assert save_plain(world, trader, BOTH) == account
+    assert json.loads(vaulted(world, account)) == BOTH
+    assert account_row(world, account)["form"] == "plain"
+
+
+def test_the_fields_that_a_saver_of_sealed_keys_names_are_asked_for(world: World) -> None:
+    trader = world.sign_up()
+    account = save_sealed(world, trader, "{api_key,passphrase}", "A-17")
+    row = account_row(world, account)
+    assert (row["secret_fields"], row["account_id"], row["form"]) == (
+        ["api_key", "passphrase"],
+        "A-17",
+        "sealed",
+    )
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="again: api_key, passphrase"):
+        save_plain(world, trader, BOTH)
+
+
+def test_sealed_keys_replace_plain_ones(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH | {"passphrase": "p"})
+    assert save_sealed(world, trader) == account
+    assert vaulted(world, account) == SEALED
+    row = account_row(world, account)
+    assert (row["form"], row["secret_fields"], row["key_version"]) == ("sealed", ["api_key", "api_secret"], 2)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "public"),
+    [
+        (None, None),
+        ({}, {"account_id": "1"}),
+        ({"api_key": None}, None),
+        ([], None),
+        ("text", None),
+        ({"api_key": 1}, None),
+        ({"api_key": {"a": "very secret"}}, None),
+        ({"api_key": "very secret" * 500}, None),
+        ({"webhook_secret": "very secret"}, None),
+        (BOTH, []),
+        (BOTH, {"account_id": "x" * 101}),
+        (BOTH, {"base_url": "x" * 1_000_000}),
+        (BOTH, {"extra_metadata": "text"}),
+        (BOTH, {"extra_metadata": {"a": "x" * 9000}}),
+    ],
+)
+def test_plain_keys_that_do_not_fit_leave_nothing(shared: World, secrets: Any, public: Any) -> None:
+    with pytest.raises(psycopg.Error) as refusal:
+        save_plain(shared, shared.sign_up(), secrets, public)
+    assert refusal.value.sqlstate in {"22023", "23514"}
+    assert "very secret" not in str(refusal.value)
+    assert count(shared, "accounts") == count(shared, "secrets") == count(shared, "tasks") == 0
+
+
+@pytest.mark.parametrize("form", ["plain", "sealed"])
+@pytest.mark.parametrize("leave", ["account", "trader"])
+def test_secrets_of_both_forms_go_with_their_account(world: World, form: str, leave: str) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH) if form == "plain" else save_sealed(world, trader)
+    assert count(world, "secrets") == 1
+    if leave == "account":
+        with world.signed_in(trader) as connection:
+            assert call(connection, "delete_api_key", account) is True
+    else:
+        world.run("delete from auth.users where id = %s", trader)
+    assert count(world, "secrets") == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "secret_id = gen_random_uuid()",
+        "user_id = gen_random_uuid()",
+        "id = gen_random_uuid()",
+        "exchange = 'oanda'",
+        "environment = 'sandbox'",
+    ],
+)
+@pytest.mark.parametrize("role", ["service_role", None])
+def test_an_account_never_gets_another_secret_or_owner(world: World, change: str, role: str | None) -> None:
+    save_plain(world, world.sign_up(), BOTH)
+    before = world.row("select to_jsonb(k) from public.user_api_keys k")
+    if role is not None:
+        world.run("set role service_role")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        world.admin.execute(f"update public.user_api_keys set {change}")  # noqa: S608
+    world.run("reset role")
+    assert world.row("select to_jsonb(k) from public.user_api_keys k") == before
+
+
+def test_the_list_shows_own_accounts_and_no_secret(world: World) -> None:
+    mine, other = world.sign_up(), world.sign_up()
+    account = save_plain(world, mine, BOTH, {"account_id": "7"}, label="Mine")
+    save_plain(world, other, BOTH)
+    with world.signed_in(mine) as connection:
+        listed = call(connection, "list_api_keys")
+    assert len(listed) == 1
+    assert listed[0]["id"] == account
+    assert (listed[0]["label"], listed[0]["hint"], listed[0]["account_id"]) == ("Mine", "1234", "7")
+    assert (listed[0]["form"], listed[0]["secret_fields"]) == ("plain", ["api_key", "api_secret"])
+    assert "secret_id" not in listed[0]
+    assert KEY not in json.dumps(listed)
+    with world.signed_in(world.sign_up()) as connection:
+        assert call(connection, "list_api_keys") == []
