@@ -1,0 +1,40 @@
+"""Two traders who both have rows in every table of schema public, for tests of who sees and changes what.
+
+A new table that nothing here fills fails test_matrix.py. Fill it by what really fills it, or by a statement
+of ROWS.
+"""
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+from tests.database.world import Trader, World, fill, filled, held, order
+
+# Rows that no step below leads to, once for each trader: %(trader)s, %(account)s and %(webhook)s are his ids.
+ROWS: tuple[LiteralString, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    world: World
+    owner: Trader
+    other: Trader
+
+
+def populate(world: World) -> Two:
+    traders = [world.trader(), world.trader()]
+    for trader in traders:
+        _trade(world, trader)
+        names = {"trader": trader.id, "account": trader.account, "webhook": trader.webhook}
+        for statement in ROWS:
+            world.admin.execute(statement, names)
+    return Two(world, *traders)
+
+
+def _trade(world: World, trader: Trader) -> None:
+    """Buy, sell and buy again: signals, orders, fills, a trade and an open position."""
+    for number, action in enumerate(("buy", "sell", "buy")):
+        signal_id = world.accept(trader, action=action)
+        claimed = next(one for one in world.claim() if one["signal_id"] == signal_id)
+        world.begin(order(claimed, side=action))
+        news = filled(fills=[fill(f"{trader.id}{number}", "1")])
+        assert world.finish(held(claimed) | {"status": "done", "news": [news]})[0]["ok"] is True
