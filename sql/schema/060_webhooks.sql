@@ -1,4 +1,4 @@
--- Webhooks: where a trader's alerts arrive. Tokens and secrets are found by hash and kept readable only in Vault.
+-- Webhooks: where a trader's alerts arrive, and from where they may come.
 
 create table public.user_webhook_configs (
   id uuid primary key default gen_random_uuid(),
@@ -9,62 +9,22 @@ create table public.user_webhook_configs (
   -- 'tradingview', addresses or networks; null allows every source.
   allowed_sources text[] check (cardinality(allowed_sources) <= 50),
   secret_id uuid not null unique,
-  hint text not null,
+  hint text not null check (length(hint) <= 4),
+  secret_hint text not null check (length(secret_hint) <= 4),
+  old_live_since timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (user_id, id),
   unique (user_id, name)
 );
-comment on table public.user_webhook_configs is 'Where a trader''s alerts arrive. Token and secret are shown once, when it is made.';
+comment on table public.user_webhook_configs is 'Where a trader''s alerts arrive. reveal_webhook shows token and secret; a webhook that is not active answers as one that does not exist.';
+comment on column public.user_webhook_configs.hint is 'Last characters of the URL token.';
+comment on column public.user_webhook_configs.secret_hint is 'Last characters of the body secret.';
+comment on column public.user_webhook_configs.old_live_since is 'Since when an older token and secret are live beside the current ones; null when none are.';
 create trigger touch before update on public.user_webhook_configs
 for each row execute function private.touch_updated_at();
 create trigger forget_secret after delete on public.user_webhook_configs
 for each row execute function private.delete_vault_secret();
-
-create table private.webhook_credentials (
-  hash bytea primary key check (length(hash) = 32),
-  webhook_id uuid not null references public.user_webhook_configs (id) on delete cascade,
-  kind text not null check (kind in ('token', 'secret')),
-  created_at timestamptz not null default now()
-);
-comment on table private.webhook_credentials is 'sha256 of the URL token and of the body secret. Several may be live at once, for rotation.';
-create index webhook_credentials_webhook on private.webhook_credentials (webhook_id);
-
-create function private.random_token() returns text
-language sql
-volatile
-set search_path = ''
-as $$
-  select translate(encode(extensions.gen_random_bytes(24), 'base64'), '+/', '-_')
-$$;
-
-create function public.create_webhook(p_name text default 'TradingView') returns jsonb
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  trader uuid := private.require_trader();
-  webhook uuid := gen_random_uuid();
-  token text := private.random_token();
-  secret text := private.random_token();
-  vaulted uuid;
-begin
-  if (select count(*) from public.user_webhook_configs where user_id = trader) >= 50 then
-    raise exception 'a trader has at most 50 webhooks' using errcode = '54000', hint = 'delete one that is not used';
-  end if;
-  vaulted := vault.create_secret(
-    jsonb_build_object('token', token, 'secret', secret)::text, 'webhook/' || webhook::text);
-  insert into public.user_webhook_configs (id, user_id, name, secret_id, hint)
-  values (webhook, trader, coalesce(p_name, 'TradingView'), vaulted, right(token, 4));
-  insert into private.webhook_credentials (hash, webhook_id, kind)
-  values (sha256(convert_to(token, 'UTF8')), webhook, 'token'), (sha256(convert_to(secret, 'UTF8')), webhook, 'secret');
-  perform private.audit(trader, 'trader', 'webhook.created', webhook, '{}');
-  return jsonb_build_object(
-    'id', webhook, 'token', token, 'secret', secret, 'path', '/functions/v1/webhook/' || token);
-end
-$$;
-comment on function public.create_webhook is 'Makes a webhook for the caller and shows its token and secret, once.';
 
 create function private.source_allowed(p_sources text[], p_ip text) returns boolean
 language plpgsql

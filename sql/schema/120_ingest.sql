@@ -44,7 +44,7 @@ set search_path = ''
 as $$
 declare
   header text := p_headers ->> 'x-sparky-signature';
-  secret text;
+  stored jsonb;
 begin
   if not private.source_allowed(p_webhook.allowed_sources, p_ip) then
     return 'source_not_allowed';
@@ -52,9 +52,13 @@ begin
   if header is null then
     return case when p_webhook.require_signature then 'signature_missing' end;
   end if;
-  select d.decrypted_secret::jsonb ->> 'secret' into secret
-  from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
-  return case when not private.signature_fits(header, p_body, secret) then 'signature_wrong' end;
+  select d.decrypted_secret::jsonb into stored from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
+  -- After a rotation the older secret signs too, until its owner ends it.
+  if private.signature_fits(header, p_body, stored ->> 'secret')
+    or private.signature_fits(header, p_body, stored #>> '{old,secret}') then
+    return null;
+  end if;
+  return 'signature_wrong';
 end
 $$;
 

@@ -15,14 +15,19 @@ grant select (
   last_tested, key_version, status, status_reason, validated_at, created_at, updated_at
 ) on public.user_api_keys to authenticated;
 grant select (
-  id, user_id, name, active, require_signature, allowed_sources, hint, created_at, updated_at
+  id, user_id, name, active, require_signature, allowed_sources, hint, secret_hint, old_live_since, created_at,
+  updated_at
 ) on public.user_webhook_configs to authenticated;
 grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
 grant delete on public.user_webhook_configs to authenticated;
 
 grant execute on function
 public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
-public.list_api_keys(), public.create_webhook(text)
+public.list_api_keys()
+to authenticated;
+grant execute on function
+public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(uuid),
+public.end_old_webhook_credentials(uuid), public.webhook_url(uuid)
 to authenticated;
 
 -- The service key administers; it changes no history.

@@ -616,7 +616,7 @@ begin
   return account;
 end
 $$;
--- Webhooks: where a trader's alerts arrive. Tokens and secrets are found by hash and kept readable only in Vault.
+-- Webhooks: where a trader's alerts arrive, and from where they may come.
 
 create table public.user_webhook_configs (
   id uuid primary key default gen_random_uuid(),
@@ -627,62 +627,22 @@ create table public.user_webhook_configs (
   -- 'tradingview', addresses or networks; null allows every source.
   allowed_sources text[] check (cardinality(allowed_sources) <= 50),
   secret_id uuid not null unique,
-  hint text not null,
+  hint text not null check (length(hint) <= 4),
+  secret_hint text not null check (length(secret_hint) <= 4),
+  old_live_since timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (user_id, id),
   unique (user_id, name)
 );
-comment on table public.user_webhook_configs is 'Where a trader''s alerts arrive. Token and secret are shown once, when it is made.';
+comment on table public.user_webhook_configs is 'Where a trader''s alerts arrive. reveal_webhook shows token and secret; a webhook that is not active answers as one that does not exist.';
+comment on column public.user_webhook_configs.hint is 'Last characters of the URL token.';
+comment on column public.user_webhook_configs.secret_hint is 'Last characters of the body secret.';
+comment on column public.user_webhook_configs.old_live_since is 'Since when an older token and secret are live beside the current ones; null when none are.';
 create trigger touch before update on public.user_webhook_configs
 for each row execute function private.touch_updated_at();
 create trigger forget_secret after delete on public.user_webhook_configs
 for each row execute function private.delete_vault_secret();
-
-create table private.webhook_credentials (
-  hash bytea primary key check (length(hash) = 32),
-  webhook_id uuid not null references public.user_webhook_configs (id) on delete cascade,
-  kind text not null check (kind in ('token', 'secret')),
-  created_at timestamptz not null default now()
-);
-comment on table private.webhook_credentials is 'sha256 of the URL token and of the body secret. Several may be live at once, for rotation.';
-create index webhook_credentials_webhook on private.webhook_credentials (webhook_id);
-
-create function private.random_token() returns text
-language sql
-volatile
-set search_path = ''
-as $$
-  select translate(encode(extensions.gen_random_bytes(24), 'base64'), '+/', '-_')
-$$;
-
-create function public.create_webhook(p_name text default 'TradingView') returns jsonb
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  trader uuid := private.require_trader();
-  webhook uuid := gen_random_uuid();
-  token text := private.random_token();
-  secret text := private.random_token();
-  vaulted uuid;
-begin
-  if (select count(*) from public.user_webhook_configs where user_id = trader) >= 50 then
-    raise exception 'a trader has at most 50 webhooks' using errcode = '54000', hint = 'delete one that is not used';
-  end if;
-  vaulted := vault.create_secret(
-    jsonb_build_object('token', token, 'secret', secret)::text, 'webhook/' || webhook::text);
-  insert into public.user_webhook_configs (id, user_id, name, secret_id, hint)
-  values (webhook, trader, coalesce(p_name, 'TradingView'), vaulted, right(token, 4));
-  insert into private.webhook_credentials (hash, webhook_id, kind)
-  values (sha256(convert_to(token, 'UTF8')), webhook, 'token'), (sha256(convert_to(secret, 'UTF8')), webhook, 'secret');
-  perform private.audit(trader, 'trader', 'webhook.created', webhook, '{}');
-  return jsonb_build_object(
-    'id', webhook, 'token', token, 'secret', secret, 'path', '/functions/v1/webhook/' || token);
-end
-$$;
-comment on function public.create_webhook is 'Makes a webhook for the caller and shows its token and secret, once.';
 
 create function private.source_allowed(p_sources text[], p_ip text) returns boolean
 language plpgsql
@@ -743,6 +703,387 @@ create policy own_webhooks_update on public.user_webhook_configs for update to a
 using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
 create policy own_webhooks_delete on public.user_webhook_configs for delete to authenticated
 using ((select auth.uid()) = user_id);
+-- Tokens and secrets of webhooks: found by hash, readable only in Vault, rotated with an overlap.
+
+create table private.webhook_credentials (
+  hash bytea primary key check (length(hash) = 32),
+  webhook_id uuid not null references public.user_webhook_configs (id) on delete cascade,
+  kind text not null check (kind in ('token', 'secret')),
+  -- Grows with each rotation. Two are live while their owner moves his alerts from the old one to the new one.
+  generation integer not null default 1,
+  created_at timestamptz not null default now(),
+  unique (webhook_id, generation, kind)
+);
+comment on table private.webhook_credentials is 'sha256 of the URL tokens and body secrets that are live.';
+
+create function private.random_token() returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  select translate(encode(extensions.gen_random_bytes(24), 'base64'), '+/', '-_')
+$$;
+
+create function private.store_webhook_credentials(
+  p_webhook_id uuid, p_generation integer, p_token text, p_secret text
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into private.webhook_credentials (hash, webhook_id, kind, generation)
+  values
+  (sha256(convert_to(p_token, 'UTF8')), p_webhook_id, 'token', p_generation),
+  (sha256(convert_to(p_secret, 'UTF8')), p_webhook_id, 'secret', p_generation);
+end
+$$;
+
+-- Puts the making and naming of one trader's webhooks in order.
+create function private.lock_webhooks(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.keep_trader(p_user_id);
+  perform pg_advisory_xact_lock(hashtextextended('webhooks/' || p_user_id::text, 0));
+end
+$$;
+
+-- The webhook, locked, or the same refusal for one that does not exist and one of another trader.
+create function private.own_webhook(p_user_id uuid, p_webhook_id uuid) returns public.user_webhook_configs
+language plpgsql
+set search_path = ''
+as $$
+declare
+  webhook public.user_webhook_configs;
+begin
+  perform private.keep_trader(p_user_id);
+  -- Not "for update": alerts that arrive meanwhile refer to the webhook and must not wait.
+  select * into webhook from public.user_webhook_configs w
+  where w.user_id = p_user_id and w.id = p_webhook_id for no key update;
+  if webhook.id is null then
+    raise exception 'you have no webhook of this id'
+    using errcode = 'PT404', hint = 'your webhooks are the rows of user_webhook_configs';
+  end if;
+  return webhook;
+end
+$$;
+
+-- What Vault keeps of a webhook: {"token","secret"}, and "old" with the same two while an older pair is live.
+create function private.open_webhook(p_webhook public.user_webhook_configs) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  stored jsonb;
+begin
+  select d.decrypted_secret::jsonb into stored from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
+  if stored is null then
+    raise exception 'token and secret of this webhook are not in Vault any more'
+    using errcode = 'PT409', hint = 'delete the webhook and make a new one';
+  end if;
+  return stored;
+end
+$$;
+
+-- Where the outside world reaches the API, as this request shows it; null when it does not.
+create function private.api_base() returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  headers jsonb;
+  host text;
+  port text;
+  scheme text;
+begin
+  begin
+    headers := nullif(current_setting('request.headers', true), '')::jsonb;
+  exception when invalid_text_representation then
+    return null;
+  end;
+  -- Behind a gateway "host" is the inner server. Each proxy appends to the lists; the first entry is the outermost.
+  host := lower(btrim(split_part(coalesce(headers ->> 'x-forwarded-host', headers ->> 'host'), ',', 1)));
+  if coalesce(host !~ '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$', true) then
+    return null;
+  end if;
+  port := btrim(split_part(headers ->> 'x-forwarded-port', ',', 1));
+  if port ~ '^[0-9]{1,5}$' and port not in ('80', '443') and strpos(host, ':') = 0 then
+    host := host || ':' || port;
+  end if;
+  scheme := lower(btrim(split_part(headers ->> 'x-forwarded-proto', ',', 1)));
+  if scheme is null or scheme not in ('http', 'https') then
+    scheme := case when host ~ '^(localhost|127[.])' then 'http' else 'https' end;
+  end if;
+  return scheme || '://' || host;
+end
+$$;
+
+create function private.show_webhook(p_id uuid, p_stored jsonb) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  path text := '/functions/v1/webhook/' || (p_stored ->> 'token');
+begin
+  return jsonb_build_object(
+    'id', p_id, 'token', p_stored -> 'token', 'secret', p_stored -> 'secret', 'path', path,
+    'url', private.api_base() || path, 'old_live', p_stored ? 'old');
+end
+$$;
+
+-- The name of a new webhook: the one given, unless it is taken, or the first free of "TradingView", "TradingView 2", ...
+create function private.webhook_name(p_user_id uuid, p_name text) returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  free text;
+begin
+  if length(p_name) not between 1 and 100 then
+    raise exception 'a webhook''s name has 1 to 100 characters' using errcode = '22023', hint = 'choose a shorter name';
+  end if;
+  if exists (select from public.user_webhook_configs w where w.user_id = p_user_id and w.name = p_name) then
+    raise exception 'you have a webhook named "%" already', p_name
+    using errcode = '23505', hint = 'choose another name, or leave the name out';
+  end if;
+  if p_name is not null then
+    return p_name;
+  end if;
+  select c.name into free
+  from (
+    select n, 'TradingView' || case when n > 1 then ' ' || n::text else '' end as name from generate_series(1, 51) n
+  ) c
+  where not exists (select from public.user_webhook_configs w where w.user_id = p_user_id and w.name = c.name)
+  order by c.n limit 1;
+  return free;
+end
+$$;
+
+create function private.make_webhook(p_user_id uuid, p_name text, p_actor text, p_secret text) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  webhook uuid := gen_random_uuid();
+  name text;
+  stored jsonb := jsonb_build_object(
+    'token', private.random_token(), 'secret', coalesce(p_secret, private.random_token()));
+begin
+  perform private.lock_webhooks(p_user_id);
+  if (select count(*) from public.user_webhook_configs w where w.user_id = p_user_id) >= 50 then
+    raise exception 'a trader has at most 50 webhooks' using errcode = '54000', hint = 'delete one that is not used';
+  end if;
+  name := private.webhook_name(p_user_id, p_name);
+  insert into public.user_webhook_configs (id, user_id, name, secret_id, hint, secret_hint)
+  values (
+    webhook, p_user_id, name, vault.create_secret(stored::text, 'webhook/' || webhook::text),
+    right(stored ->> 'token', 4), right(stored ->> 'secret', 4));
+  perform private.store_webhook_credentials(webhook, 1, stored ->> 'token', stored ->> 'secret');
+  perform private.audit(p_user_id, p_actor, 'webhook.created', webhook, '{}');
+  return private.show_webhook(webhook, stored);
+end
+$$;
+
+create function public.create_webhook(p_name text default null) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  return private.make_webhook(private.require_trader(), p_name, 'trader', null);
+end
+$$;
+comment on function public.create_webhook is 'Makes a webhook for the caller and shows its token and secret.';
+
+create function public.reveal_webhook(p_webhook_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  answer jsonb := private.show_webhook(p_webhook_id, private.open_webhook(private.own_webhook(trader, p_webhook_id)));
+begin
+  perform private.audit(trader, 'trader', 'webhook.revealed', p_webhook_id, '{}');
+  return answer;
+end
+$$;
+comment on function public.reveal_webhook is 'Shows the caller the current token and secret of one webhook. Each call is on record.';
+
+create function public.rotate_webhook(p_webhook_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  webhook public.user_webhook_configs := private.own_webhook(trader, p_webhook_id);
+  stored jsonb := private.open_webhook(webhook);
+  generation integer;
+begin
+  if webhook.old_live_since is not null then
+    raise exception 'an older token and secret of this webhook are still live'
+    using errcode = 'PT409', hint = 'once your alerts use the new ones, call end_old_webhook_credentials; then rotate again';
+  end if;
+  stored := jsonb_build_object(
+    'token', private.random_token(), 'secret', private.random_token(), 'old', stored);
+  select max(c.generation) + 1 into generation from private.webhook_credentials c where c.webhook_id = webhook.id;
+  perform private.store_webhook_credentials(
+    webhook.id, coalesce(generation, 1), stored ->> 'token', stored ->> 'secret');
+  perform vault.update_secret(webhook.secret_id, stored::text);
+  update public.user_webhook_configs set
+    hint = right(stored ->> 'token', 4), secret_hint = right(stored ->> 'secret', 4), old_live_since = clock_timestamp()
+  where id = webhook.id;
+  perform private.audit(trader, 'trader', 'webhook.rotated', webhook.id, '{}');
+  return private.show_webhook(webhook.id, stored);
+end
+$$;
+comment on function public.rotate_webhook is 'Gives one of the caller''s webhooks a new token and secret; the old ones stay live until end_old_webhook_credentials.';
+
+create function public.end_old_webhook_credentials(p_webhook_id uuid) returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  webhook public.user_webhook_configs := private.own_webhook(trader, p_webhook_id);
+begin
+  if webhook.old_live_since is null then
+    return false;
+  end if;
+  delete from private.webhook_credentials c
+  where c.webhook_id = webhook.id
+    and c.generation < (select max(n.generation) from private.webhook_credentials n where n.webhook_id = webhook.id);
+  perform vault.update_secret(webhook.secret_id, (private.open_webhook(webhook) - 'old')::text);
+  update public.user_webhook_configs set old_live_since = null where id = webhook.id;
+  perform private.audit(trader, 'trader', 'webhook.old_ended', webhook.id, '{}');
+  return true;
+end
+$$;
+comment on function public.end_old_webhook_credentials is 'Ends the token and secret from before the last rotation; false when none were live.';
+-- Body secrets that traders choose themselves, and the address that they paste.
+
+-- Null, or what is wrong with a secret that somebody chose.
+create function private.weak_secret(p_secret text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_secret is null or length(p_secret) not between 16 and 200 then 'a webhook secret has 16 to 200 characters'
+    when p_secret ~ '[[:cntrl:]]' or p_secret <> btrim(p_secret)
+      then 'a webhook secret has no control characters and no blanks around it'
+    when (select count(distinct c) from regexp_split_to_table(p_secret, '') c) < 8
+      then 'a webhook secret has at least 8 different characters'
+  end;
+end
+$$;
+
+create function private.replace_webhook_secret(
+  p_webhook public.user_webhook_configs, p_secret text, p_name text
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  stored jsonb := private.open_webhook(p_webhook);
+  new_name text := p_webhook.name;
+  latest integer;
+begin
+  if p_name <> new_name then
+    new_name := private.webhook_name(p_webhook.user_id, p_name);
+  end if;
+  if stored ->> 'secret' <> p_secret then
+    select max(c.generation) into latest from private.webhook_credentials c where c.webhook_id = p_webhook.id;
+    delete from private.webhook_credentials c
+    where c.webhook_id = p_webhook.id and c.kind = 'secret' and c.generation = latest;
+    insert into private.webhook_credentials (hash, webhook_id, kind, generation)
+    values (sha256(convert_to(p_secret, 'UTF8')), p_webhook.id, 'secret', coalesce(latest, 1));
+    perform vault.update_secret(
+      p_webhook.secret_id, (stored || jsonb_build_object('secret', p_secret))::text);
+  end if;
+  update public.user_webhook_configs w set name = new_name, secret_hint = right(p_secret, 4)
+  where w.id = p_webhook.id;
+end
+$$;
+
+-- Sets the body secret of the trader's oldest webhook and makes one if he has none; the URL token stays. Returns its id.
+create function private.set_webhook_secret(p_user_id uuid, p_secret text, p_label text) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  weakness text := private.weak_secret(p_secret);
+  actor text := case when private.caller_is_server() then 'dashboard' else 'trader' end;
+  webhook public.user_webhook_configs;
+  violated text;
+begin
+  if weakness is not null then
+    raise exception '%', weakness using errcode = '22023', hint = 'a random UUID is a good secret';
+  end if;
+  -- Two first saves at once must make one webhook.
+  perform private.lock_webhooks(p_user_id);
+  select * into webhook from public.user_webhook_configs w
+  where w.user_id = p_user_id order by w.created_at, w.id limit 1 for no key update;
+  begin
+    if webhook.id is null then
+      webhook.id := private.make_webhook(p_user_id, p_label, actor, p_secret) ->> 'id';
+    else
+      perform private.replace_webhook_secret(webhook, p_secret, p_label);
+    end if;
+  exception when unique_violation then
+    get stacked diagnostics violated = constraint_name;
+    -- A taken name has its own sentence. Whose a taken secret is, nobody learns.
+    if violated <> 'webhook_credentials_pkey' then
+      raise;
+    end if;
+    raise exception 'this webhook secret cannot be used; choose another secret'
+    using errcode = '22023', hint = 'a random UUID is a good secret';
+  end;
+  perform private.audit(p_user_id, actor, 'webhook.secret_set', webhook.id, '{}');
+  return webhook.id;
+end
+$$;
+
+create function public.webhook_url(p_webhook_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  stored jsonb := private.open_webhook(private.own_webhook(trader, p_webhook_id));
+  base text := private.api_base();
+  bare text := base || '/functions/v1/webhook';
+  notes text[] := array[
+    'Paste url into TradingView''s webhook field. Whoever has it can send alerts to your accounts; keep it to yourself.',
+    'With url_without_token, the message must carry the secret in a field "secret".'
+  ];
+begin
+  if base is null then
+    notes := array_append(notes, 'The address of the API is not known here; put it in front of path.');
+  elsif base !~ '^https://[^:]+$' then
+    notes := array_append(notes, 'TradingView posts only to the ports 80 and 443 of a public address.');
+  end if;
+  -- The address holds the token, so this is a reveal like any other.
+  perform private.audit(trader, 'trader', 'webhook.revealed', p_webhook_id, '{"as": "url"}');
+  return jsonb_build_object(
+    'id', p_webhook_id,
+    'url', bare || '/' || (stored ->> 'token'),
+    'url_without_token', bare,
+    'path', '/functions/v1/webhook/' || (stored ->> 'token'),
+    'signature_header', 'X-Sparky-Signature: t=<unix seconds>,v1=<hex hmac-sha256(secret, t + "." + body)>',
+    'notes', to_jsonb(notes));
+end
+$$;
+comment on function public.webhook_url is 'The address of one of the caller''s webhooks as TradingView wants it. It holds the token, so each call is on record.';
 -- Signals: accepted alerts, and those a trader must see because they were refused.
 
 create table public.signals (
@@ -1796,7 +2137,7 @@ set search_path = ''
 as $$
 declare
   header text := p_headers ->> 'x-sparky-signature';
-  secret text;
+  stored jsonb;
 begin
   if not private.source_allowed(p_webhook.allowed_sources, p_ip) then
     return 'source_not_allowed';
@@ -1804,9 +2145,13 @@ begin
   if header is null then
     return case when p_webhook.require_signature then 'signature_missing' end;
   end if;
-  select d.decrypted_secret::jsonb ->> 'secret' into secret
-  from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
-  return case when not private.signature_fits(header, p_body, secret) then 'signature_wrong' end;
+  select d.decrypted_secret::jsonb into stored from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
+  -- After a rotation the older secret signs too, until its owner ends it.
+  if private.signature_fits(header, p_body, stored ->> 'secret')
+    or private.signature_fits(header, p_body, stored #>> '{old,secret}') then
+    return null;
+  end if;
+  return 'signature_wrong';
 end
 $$;
 
@@ -3042,14 +3387,19 @@ grant select (
   last_tested, key_version, status, status_reason, validated_at, created_at, updated_at
 ) on public.user_api_keys to authenticated;
 grant select (
-  id, user_id, name, active, require_signature, allowed_sources, hint, created_at, updated_at
+  id, user_id, name, active, require_signature, allowed_sources, hint, secret_hint, old_live_since, created_at,
+  updated_at
 ) on public.user_webhook_configs to authenticated;
 grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
 grant delete on public.user_webhook_configs to authenticated;
 
 grant execute on function
 public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
-public.list_api_keys(), public.create_webhook(text)
+public.list_api_keys()
+to authenticated;
+grant execute on function
+public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(uuid),
+public.end_old_webhook_credentials(uuid), public.webhook_url(uuid)
 to authenticated;
 
 -- The service key administers; it changes no history.

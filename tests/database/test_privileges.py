@@ -60,7 +60,10 @@ _SERVER_SUBSCRIPTION = (
     " current_period_end cancel_at_period_end canceled_at trial_start trial_end metadata updated_at"
 )
 _SERVER_PROFILE = "id email full_name avatar_url updated_at"
-_HOOK = "id user_id name active require_signature allowed_sources hint created_at updated_at"
+_HOOK = (
+    "id user_id name active require_signature allowed_sources hint secret_hint old_live_since"
+    " created_at updated_at"
+)
 COLUMNS = {
     ("public.user_profiles", "authenticated", "UPDATE"): {"full_name", "avatar_url"},
     ("public.user_api_keys", "authenticated", "SELECT"): set(_KEY.split()),
@@ -107,6 +110,10 @@ FUNCTIONS = {
         for name in ("get_user_subscription_plan_safe", "check_webhook_limit")
         for role in ("authenticated", "service_role", "dashboard_server")
     ),
+    ("public.reveal_webhook", "authenticated"),
+    ("public.rotate_webhook", "authenticated"),
+    ("public.end_old_webhook_credentials", "authenticated"),
+    ("public.webhook_url", "authenticated"),
     ("public.ingest_alert", "sparky_edge"),
     ("public.ingest_alert", "service_role"),
     ("public.store_stripe_event", "service_role"),
