@@ -42,6 +42,23 @@ create trigger touch before update on public.subscriptions
 for each row execute function private.touch_updated_at();
 create index subscriptions_plan on public.subscriptions (plan);
 
+-- The days of grace count from the first failed payment, not from the latest news of it.
+create function private.start_grace() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if new.status <> 'past_due' then
+    new.past_due_since := null;
+  else
+    new.past_due_since := coalesce(new.past_due_since, old.past_due_since, now());
+  end if;
+  return new;
+end
+$$;
+create trigger start_grace before insert or update of status, past_due_since on public.subscriptions
+for each row execute function private.start_grace();
+
 -- One row per trader whose lock puts that trader's alerts in order. No trader ever waits for another.
 create table private.ingest_state (
   user_id uuid primary key references auth.users (id) on delete cascade
@@ -85,7 +102,22 @@ from auth.users;
 insert into public.subscriptions (user_id) select users.id from auth.users;
 insert into private.ingest_state (user_id) select users.id from auth.users;
 
--- The plan that counts now: a paid plan lasts through 7 days of past_due and to the end of a paid period.
+-- A paid plan or add-on lasts through 7 days of past_due and to the end of a paid period.
+create function private.booking_counts(p_status text, p_period_end timestamptz, p_past_due_since timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    p_status in ('active', 'trialing')
+    or p_status = 'past_due' and p_past_due_since > now() - interval '7 days'
+    or p_status = 'canceled' and p_period_end > now(), false);
+end
+$$;
+
+-- The plan that counts now; the only place that says so.
 create function private.current_plan(p_user_id uuid)
 returns table (plan text, webhooks_per_hour integer, max_exchanges integer, max_strategies integer)
 language plpgsql
@@ -98,9 +130,7 @@ begin
     select
       s.*,
       case
-        when s.status in ('active', 'trialing') then s.plan
-        when s.status = 'past_due' and coalesce(s.past_due_since, s.updated_at) > now() - interval '7 days' then s.plan
-        when s.status = 'canceled' and s.current_period_end > now() then s.plan
+        when private.booking_counts(s.status, s.current_period_end, s.past_due_since) then s.plan
         else 'Free'
       end as effective_plan
     from (select p_user_id as wanted) w

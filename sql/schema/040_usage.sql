@@ -20,7 +20,28 @@ begin
 end
 $$;
 
+create view public.usage_today with (security_invoker = true) as
+select
+  l.user_id,
+  l.kind,
+  sum(l.count)::bigint as count
+from public.usage_logs as l
+where l.hour >= date_trunc('day', now(), 'UTC')
+group by l.user_id, l.kind;
+comment on view public.usage_today is 'Alerts per trader and answer since 00:00 UTC.';
+
+create view public.usage_this_month with (security_invoker = true) as
+select
+  l.user_id,
+  l.kind,
+  sum(l.count)::bigint as count
+from public.usage_logs as l
+where l.hour >= date_trunc('month', now(), 'UTC')
+group by l.user_id, l.kind;
+comment on view public.usage_this_month is 'Alerts per trader and answer since the first of the month, 00:00 UTC.';
+
 alter table public.usage_logs enable row level security;
 alter table public.usage_logs force row level security;
 create policy own_usage_select on public.usage_logs for select to authenticated
 using ((select auth.uid()) = user_id);
+create policy server_usage_select on public.usage_logs for select to dashboard_server using (true);

@@ -26,9 +26,7 @@ begin
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
     'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text[],
-    'settings', jsonb_build_object(
-      'max_signal_age_sec', 60, 'max_exit_age_sec', 0, 'on_opposite', 'reverse', 'pyramiding', false,
-      'allow_short', true),
+    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol),
     'account', private.account_for_worker(s.account_id),
     'position', (
       select jsonb_build_object(

@@ -30,6 +30,12 @@ public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(
 public.end_old_webhook_credentials(uuid), public.webhook_url(uuid)
 to authenticated;
 
+-- Plans and settings.
+grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
+grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+grant execute on function public.platform_status() to authenticated, service_role;
+grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
+
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
@@ -87,3 +93,14 @@ grant
 insert (id, email, full_name, avatar_url, updated_at),
 update (id, email, full_name, avatar_url, updated_at)
 on public.user_profiles to dashboard_server;
+
+-- The operator, who holds a service key.
+grant select on public.usage_today, public.usage_this_month to service_role;
+-- The views run with the rights of whoever asks, so the server needs the table too.
+grant select on public.usage_logs, public.usage_today, public.usage_this_month to dashboard_server;
+grant select, insert, update, delete on
+public.entitlements, public.trade_settings_global, public.trade_settings_exchange
+to service_role;
+grant execute on function
+public.halt_trading(text), public.resume_trading(), public.announce(text), public.set_api_url(text)
+to service_role;

@@ -61,6 +61,130 @@ begin
   return coalesce(current_setting('role', true) in ('service_role', 'dashboard_server'), false);
 end
 $$;
+-- The operator's switches: one row that every claim reads and only the operator writes.
+
+create table private.platform_state (
+  -- There is one platform.
+  id boolean primary key default true check (id),
+  trading_halted boolean not null default false,
+  halt_reason text check (length(halt_reason) between 1 and 500),
+  announcement text check (length(announcement) between 1 and 2000),
+  -- Where traders reach the public API, without a slash at the end; null means the host of the request.
+  api_url text check (length(api_url) <= 500),
+  updated_at timestamptz not null default now(),
+  updated_by text not null default 'database',
+  check (trading_halted = (halt_reason is not null))
+);
+create trigger touch before update on private.platform_state
+for each row execute function private.touch_updated_at();
+insert into private.platform_state default values;
+
+-- What a caller may show to everybody.
+create function private.platform_answer() returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    (select jsonb_build_object(
+      'trading_halted', p.trading_halted, 'halt_reason', p.halt_reason, 'announcement', p.announcement)
+    from private.platform_state p),
+    -- Claims take a missing row for a halt, so it is shown as one.
+    '{"trading_halted": true, "halt_reason": "The state of the platform is not known.", "announcement": null}');
+end
+$$;
+
+create function private.change_platform(p_action text, p_changes jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into private.platform_state (id) values (true) on conflict (id) do nothing;
+  update private.platform_state p set
+    trading_halted = n.trading_halted, halt_reason = n.halt_reason, announcement = n.announcement, api_url = n.api_url,
+    updated_by = coalesce(auth.uid()::text, nullif(current_setting('role', true), 'none'), session_user)
+  from (
+    select f.* from private.platform_state o, jsonb_populate_record(o, p_changes) f
+  ) n;
+  perform private.audit(null, 'operator', p_action, null, p_changes);
+  return private.platform_answer();
+end
+$$;
+
+create function public.halt_trading(p_reason text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if coalesce(length(btrim(p_reason)) not between 1 and 500, true) then
+    raise exception 'a halt needs a reason of 1 to 500 characters'
+    using errcode = '22023', hint = 'Traders read it beside every entry that is turned away.';
+  end if;
+  return private.change_platform('platform.halted',
+    jsonb_build_object('trading_halted', true, 'halt_reason', btrim(p_reason)));
+end
+$$;
+comment on function public.halt_trading is 'Operator: from the next claim on no trader''s entries are executed; exits pass.';
+
+create function public.resume_trading() returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  return private.change_platform('platform.resumed', '{"trading_halted": false, "halt_reason": null}');
+end
+$$;
+comment on function public.resume_trading is 'Operator: ends a halt, from the next claim on.';
+
+create function public.announce(p_text text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if length(btrim(p_text)) > 2000 then
+    raise exception 'an announcement has at most 2000 characters, not %', length(btrim(p_text))
+    using errcode = '22023', hint = 'Shorten it, or link to a longer text.';
+  end if;
+  return private.change_platform('platform.announced', jsonb_build_object('announcement', nullif(btrim(p_text), '')));
+end
+$$;
+comment on function public.announce is 'Operator: shows a text to every trader; null or an empty text takes it away.';
+
+create function public.set_api_url(p_url text) returns text
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  url text := nullif(rtrim(btrim(p_url), '/'), '');
+begin
+  -- Traders paste what is made of it into TradingView: their secrets may leave over http only to their own machine.
+  if length(url) > 500 or url !~ '^(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$'
+  then
+    raise exception 'this is not the address of an API'
+    using errcode = '22023', hint = 'Give an https address such as https://example.supabase.co, without query and user.';
+  end if;
+  perform private.change_platform('platform.api_url', jsonb_build_object('api_url', url));
+  return url;
+end
+$$;
+comment on function public.set_api_url is 'Operator: where traders reach the API; null means the host that they call.';
+
+create function public.platform_status() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return private.platform_answer();
+end
+$$;
+comment on function public.platform_status is 'Whether the operator has halted trading, why, and what he announces: {"trading_halted","halt_reason","announcement"}.';
 -- Plans: numbers an operator changes without code. A limit of null means unlimited.
 
 create table public.plans (
@@ -138,6 +262,23 @@ create trigger touch before update on public.subscriptions
 for each row execute function private.touch_updated_at();
 create index subscriptions_plan on public.subscriptions (plan);
 
+-- The days of grace count from the first failed payment, not from the latest news of it.
+create function private.start_grace() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if new.status <> 'past_due' then
+    new.past_due_since := null;
+  else
+    new.past_due_since := coalesce(new.past_due_since, old.past_due_since, now());
+  end if;
+  return new;
+end
+$$;
+create trigger start_grace before insert or update of status, past_due_since on public.subscriptions
+for each row execute function private.start_grace();
+
 -- One row per trader whose lock puts that trader's alerts in order. No trader ever waits for another.
 create table private.ingest_state (
   user_id uuid primary key references auth.users (id) on delete cascade
@@ -181,7 +322,22 @@ from auth.users;
 insert into public.subscriptions (user_id) select users.id from auth.users;
 insert into private.ingest_state (user_id) select users.id from auth.users;
 
--- The plan that counts now: a paid plan lasts through 7 days of past_due and to the end of a paid period.
+-- A paid plan or add-on lasts through 7 days of past_due and to the end of a paid period.
+create function private.booking_counts(p_status text, p_period_end timestamptz, p_past_due_since timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    p_status in ('active', 'trialing')
+    or p_status = 'past_due' and p_past_due_since > now() - interval '7 days'
+    or p_status = 'canceled' and p_period_end > now(), false);
+end
+$$;
+
+-- The plan that counts now; the only place that says so.
 create function private.current_plan(p_user_id uuid)
 returns table (plan text, webhooks_per_hour integer, max_exchanges integer, max_strategies integer)
 language plpgsql
@@ -194,9 +350,7 @@ begin
     select
       s.*,
       case
-        when s.status in ('active', 'trialing') then s.plan
-        when s.status = 'past_due' and coalesce(s.past_due_since, s.updated_at) > now() - interval '7 days' then s.plan
-        when s.status = 'canceled' and s.current_period_end > now() then s.plan
+        when private.booking_counts(s.status, s.current_period_end, s.past_due_since) then s.plan
         else 'Free'
       end as effective_plan
     from (select p_user_id as wanted) w
@@ -223,6 +377,64 @@ alter table public.subscriptions enable row level security;
 alter table public.subscriptions force row level security;
 create policy own_subscription_select on public.subscriptions for select to authenticated
 using ((select auth.uid()) = user_id);
+-- Add-ons that a trader books beside a plan, and the one answer to "may he use this feature".
+
+create table public.entitlements (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  addon text not null check (addon in ('advanced_analytics', 'backtesting', 'white_label')),
+  status text not null default 'active' check (
+    status in ('active', 'trialing', 'past_due', 'canceled', 'incomplete', 'incomplete_expired', 'unpaid', 'paused')
+  ),
+  -- Several add-ons may stand in one Stripe subscription, each as an item of its own.
+  stripe_subscription_id text check (length(stripe_subscription_id) <= 255),
+  stripe_subscription_item_id text unique check (length(stripe_subscription_item_id) <= 255),
+  stripe_price_id text check (length(stripe_price_id) <= 255),
+  current_period_start timestamptz,
+  current_period_end timestamptz,
+  cancel_at_period_end boolean not null default false,
+  canceled_at timestamptz,
+  past_due_since timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, addon)
+);
+comment on table public.entitlements is 'Add-ons that a trader has booked. has_feature tells whether one counts now.';
+create trigger touch before update on public.entitlements
+for each row execute function private.touch_updated_at();
+create trigger start_grace before insert or update of status, past_due_since on public.entitlements
+for each row execute function private.start_grace();
+
+create function public.has_feature(p_name text) returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := auth.uid();
+begin
+  -- A service key acts for nobody, and nobody has no plan.
+  if trader is null then
+    return false;
+  end if;
+  return exists (
+    select from private.current_plan(trader) c
+    join public.plans p on p.name = c.plan
+    where p_name = any(p.features)
+  ) or exists (
+    select from public.entitlements e
+    where e.user_id = trader and e.addon = p_name
+      and private.booking_counts(e.status, e.current_period_end, e.past_due_since)
+  );
+end
+$$;
+comment on function public.has_feature is 'Whether the caller''s plan or one of his add-ons has this feature now. An unknown name is false.';
+
+alter table public.entitlements enable row level security;
+alter table public.entitlements force row level security;
+create policy own_entitlements_select on public.entitlements for select to authenticated
+using ((select auth.uid()) = user_id);
 -- What a trader used, by hour and kind.
 
 create table public.usage_logs (
@@ -245,10 +457,31 @@ begin
 end
 $$;
 
+create view public.usage_today with (security_invoker = true) as
+select
+  l.user_id,
+  l.kind,
+  sum(l.count)::bigint as count
+from public.usage_logs as l
+where l.hour >= date_trunc('day', now(), 'UTC')
+group by l.user_id, l.kind;
+comment on view public.usage_today is 'Alerts per trader and answer since 00:00 UTC.';
+
+create view public.usage_this_month with (security_invoker = true) as
+select
+  l.user_id,
+  l.kind,
+  sum(l.count)::bigint as count
+from public.usage_logs as l
+where l.hour >= date_trunc('month', now(), 'UTC')
+group by l.user_id, l.kind;
+comment on view public.usage_this_month is 'Alerts per trader and answer since the first of the month, 00:00 UTC.';
+
 alter table public.usage_logs enable row level security;
 alter table public.usage_logs force row level security;
 create policy own_usage_select on public.usage_logs for select to authenticated
 using ((select auth.uid()) = user_id);
+create policy server_usage_select on public.usage_logs for select to dashboard_server using (true);
 -- What was done, for ever.
 
 create table public.audit_log (
@@ -967,6 +1200,203 @@ begin
 end
 $$;
 comment on function public.end_old_webhook_credentials is 'Ends the token and secret from before the last rotation; false when none were live.';
+-- What a trader allows: one row for all exchanges, one for each exchange. 0 means no limit.
+-- Columns, types and the defaults of an exchange are those that dashboards know. docs/plans.md says which settings the
+-- worker obeys so far.
+
+create table public.trade_settings_global (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null unique default auth.uid() references auth.users (id) on delete cascade,
+  enabled boolean not null default true,
+  -- Unlike those of an exchange these defaults restrict nothing: the narrower of both rows wins, and a trader who
+  -- never saw this row has chosen nothing.
+  trading_hours_preset text not null default '24/7' check (length(trading_hours_preset) between 1 and 50),
+  trading_window jsonb not null default '["00:00", "23:59"]',
+  max_trades_per_day integer not null default 0 check (max_trades_per_day >= 0),
+  max_position_size_usd numeric(18, 2) not null default 0 check (max_position_size_usd between 0 and 1e15),
+  take_profit_percent numeric(10, 4) not null default 0 check (take_profit_percent between 0 and 10000),
+  stop_loss_percent numeric(10, 4) not null default 0 check (stop_loss_percent between 0 and 100),
+  allow_weekends boolean not null default true,
+  news_filter boolean not null default false,
+  notes text check (length(notes) <= 10000),
+  extra_settings jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on table public.trade_settings_global is 'What a trader allows on all exchanges together. The narrower of this row and the exchange''s wins.';
+comment on column public.trade_settings_global.news_filter is 'Stored; has no effect, because there is no calendar of news.';
+
+create table public.trade_settings_exchange (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  exchange text not null check (exchange in ('aster', 'oanda', 'tradier', 'tradier_options', 'tastytrade', 'paper')),
+  enabled boolean not null default true,
+  trading_hours_preset text not null default '24/5' check (length(trading_hours_preset) between 1 and 50),
+  trading_window jsonb not null default '["00:00", "23:59"]',
+  max_trades_per_day integer not null default 0 check (max_trades_per_day >= 0),
+  max_position_size_usd numeric(18, 2) not null default 0 check (max_position_size_usd between 0 and 1e15),
+  take_profit_percent numeric(10, 4) not null default 0 check (take_profit_percent between 0 and 10000),
+  stop_loss_percent numeric(10, 4) not null default 0 check (stop_loss_percent between 0 and 100),
+  allow_weekends boolean not null default false,
+  news_filter boolean not null default false,
+  notes text check (length(notes) <= 10000),
+  position_size_percent numeric(10, 4) not null default 0 check (position_size_percent between 0 and 10000),
+  strike_tolerance_percent numeric(10, 4) not null default 1 check (strike_tolerance_percent between 0 and 100),
+  entry_limit_offset_percent numeric(10, 4) not null default 1 check (entry_limit_offset_percent between 0 and 100),
+  tp_percent numeric(10, 4) not null default 5 check (tp_percent between 0 and 10000),
+  sl_percent numeric(10, 4) not null default 8 check (sl_percent between 0 and 100),
+  max_signal_age_sec integer not null default 10 check (max_signal_age_sec >= 0),
+  auto_close_outside_window boolean not null default true,
+  max_open_positions integer not null default 3 check (max_open_positions >= 0),
+  extra_settings jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, exchange)
+);
+comment on table public.trade_settings_exchange is 'What a trader allows on one exchange. The narrower of this row and the global one wins.';
+comment on column public.trade_settings_exchange.exchange is 'tradier_options are the options of Tradier accounts, tradier their shares.';
+comment on column public.trade_settings_exchange.news_filter is 'Stored; has no effect, because there is no calendar of news.';
+
+-- Checks by a trigger where a constraint could only say that something is wrong, and not what.
+create function private.check_trade_settings() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  setting record;
+  amount numeric;
+begin
+  -- As text, because a constraint on an element would fail on what is no array. jsonb writes one blank after a comma.
+  if coalesce(new.trading_window::text !~ '^\["([01]\d|2[0-3]):[0-5]\d", "([01]\d|2[0-3]):[0-5]\d"\]$', true) then
+    raise exception 'trading_window must be two times of day'
+    using errcode = '22023', hint = 'For example ["09:30", "16:00"]; the times are those of New York.';
+  end if;
+  if coalesce(jsonb_typeof(new.extra_settings) <> 'object', true) then
+    raise exception 'extra_settings must be an object' using errcode = '22023', hint = 'For example {"pyramiding": true}.';
+  end if;
+  for setting in select e.key, e.value, jsonb_typeof(e.value) as kind from jsonb_each(new.extra_settings) e loop
+    if setting.key = 'on_opposite' then
+      if setting.value not in ('"reverse"', '"close"', '"reject"') then
+        raise exception 'extra_settings.on_opposite must be "reverse", "close" or "reject"'
+        using errcode = '22023', hint = 'It says what an entry does while the other side is open.';
+      end if;
+    elsif setting.key in ('pyramiding', 'allow_short') then
+      if setting.kind <> 'boolean' then
+        raise exception 'extra_settings.% must be true or false', setting.key
+        using errcode = '22023', hint = 'Without quotation marks.';
+      end if;
+    elsif setting.key in (
+      'max_daily_loss_usd', 'max_leverage', 'max_slippage_percent', 'cooldown_sec', 'max_exit_age_sec') then
+      amount := case when setting.kind = 'number' then setting.value::numeric end;
+      if coalesce(amount not between 0 and 1000000000, true)
+        or setting.key in ('cooldown_sec', 'max_exit_age_sec') and amount <> trunc(amount) then
+        raise exception 'extra_settings.% must be a number from 0 to 1000000000, in whole seconds if it is a time',
+          setting.key
+        using errcode = '22023', hint = 'Without quotation marks; 0 means no limit.';
+      end if;
+    else
+      raise exception 'extra_settings has no setting "%"', left(setting.key, 60)
+      using errcode = '22023', hint = 'Known are on_opposite, pyramiding, allow_short, max_daily_loss_usd, max_leverage, '
+        'max_slippage_percent, cooldown_sec and max_exit_age_sec.';
+    end if;
+  end loop;
+  return new;
+end
+$$;
+create trigger check_settings before insert or update on public.trade_settings_global
+for each row execute function private.check_trade_settings();
+create trigger touch before update on public.trade_settings_global
+for each row execute function private.touch_updated_at();
+create trigger check_settings before insert or update on public.trade_settings_exchange
+for each row execute function private.check_trade_settings();
+create trigger touch before update on public.trade_settings_exchange
+for each row execute function private.touch_updated_at();
+
+alter table public.trade_settings_global enable row level security;
+alter table public.trade_settings_global force row level security;
+create policy own_settings_select on public.trade_settings_global for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_settings_insert on public.trade_settings_global for insert to authenticated
+with check ((select auth.uid()) = user_id);
+create policy own_settings_update on public.trade_settings_global for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_settings_delete on public.trade_settings_global for delete to authenticated
+using ((select auth.uid()) = user_id);
+
+alter table public.trade_settings_exchange enable row level security;
+alter table public.trade_settings_exchange force row level security;
+create policy own_exchange_settings_select on public.trade_settings_exchange for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_exchange_settings_insert on public.trade_settings_exchange for insert to authenticated
+with check ((select auth.uid()) = user_id);
+create policy own_exchange_settings_update on public.trade_settings_exchange for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_exchange_settings_delete on public.trade_settings_exchange for delete to authenticated
+using ((select auth.uid()) = user_id);
+-- What counts for one signal: the narrower of the trader's two rows, and the operator's switch.
+
+-- The row of trade_settings_exchange that an instrument belongs to. A contract of Tradier is told by its OCC symbol.
+create function private.settings_exchange(p_exchange text, p_symbol text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_exchange = 'tradier' and p_symbol ~ '^[A-Z0-9.]{1,6} *[0-9]{6}[CP][0-9]{8}$' then 'tradier_options'
+    else p_exchange
+  end;
+end
+$$;
+
+-- The smaller of two limits, where 0 and null are none.
+create function private.smaller_limit(p_one numeric, p_other numeric) returns numeric
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(least(nullif(p_one, 0), nullif(p_other, 0)), 0);
+end
+$$;
+
+-- Two unique indexes and one row: run for each signal of each claim.
+create function private.effective_settings(p_user_id uuid, p_exchange text, p_symbol text) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  platform private.platform_state;
+  everywhere public.trade_settings_global;
+  here public.trade_settings_exchange;
+  extras jsonb [];
+begin
+  select * into platform from private.platform_state;
+  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
+  select * into here from public.trade_settings_exchange e
+  where e.user_id = p_user_id and e.exchange = private.settings_exchange(p_exchange, p_symbol);
+  extras := array[coalesce(everywhere.extra_settings, '{}'), coalesce(here.extra_settings, '{}')];
+  return jsonb_build_object(
+    -- What cannot be told fails closed: no row is a halt.
+    'trading_halted', coalesce(platform.trading_halted, true),
+    'halt_reason', platform.halt_reason,
+    'enabled', coalesce(everywhere.enabled, true) and coalesce(here.enabled, true),
+    'max_signal_age_sec', coalesce(here.max_signal_age_sec, 60),
+    'max_exit_age_sec', private.smaller_limit(
+      (extras[1] ->> 'max_exit_age_sec')::numeric, (extras[2] ->> 'max_exit_age_sec')::numeric)::integer,
+    'on_opposite', case
+      when 'reject' in (extras[1] ->> 'on_opposite', extras[2] ->> 'on_opposite') then 'reject'
+      when 'close' in (extras[1] ->> 'on_opposite', extras[2] ->> 'on_opposite') then 'close'
+      else 'reverse'
+    end,
+    -- A row that does not mention a switch leaves it to the other row; where neither does, the default counts.
+    'pyramiding', coalesce(
+      least((extras[1] ->> 'pyramiding')::boolean, (extras[2] ->> 'pyramiding')::boolean), false),
+    'allow_short', coalesce(
+      least((extras[1] ->> 'allow_short')::boolean, (extras[2] ->> 'allow_short')::boolean), true));
+end
+$$;
 -- Body secrets that traders choose themselves, and the address that they paste.
 
 -- Null, or what is wrong with a secret that somebody chose.
@@ -2472,9 +2902,7 @@ begin
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
     'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text[],
-    'settings', jsonb_build_object(
-      'max_signal_age_sec', 60, 'max_exit_age_sec', 0, 'on_opposite', 'reverse', 'pyramiding', false,
-      'allow_short', true),
+    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol),
     'account', private.account_for_worker(s.account_id),
     'position', (
       select jsonb_build_object(
@@ -3402,6 +3830,12 @@ public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(
 public.end_old_webhook_credentials(uuid), public.webhook_url(uuid)
 to authenticated;
 
+-- Plans and settings.
+grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
+grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+grant execute on function public.platform_status() to authenticated, service_role;
+grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
+
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
@@ -3459,3 +3893,14 @@ grant
 insert (id, email, full_name, avatar_url, updated_at),
 update (id, email, full_name, avatar_url, updated_at)
 on public.user_profiles to dashboard_server;
+
+-- The operator, who holds a service key.
+grant select on public.usage_today, public.usage_this_month to service_role;
+-- The views run with the rights of whoever asks, so the server needs the table too.
+grant select on public.usage_logs, public.usage_today, public.usage_this_month to dashboard_server;
+grant select, insert, update, delete on
+public.entitlements, public.trade_settings_global, public.trade_settings_exchange
+to service_role;
+grant execute on function
+public.halt_trading(text), public.resume_trading(), public.announce(text), public.set_api_url(text)
+to service_role;

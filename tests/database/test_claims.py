@@ -62,6 +62,9 @@ def test_a_work_order_carries_all_that_is_needed(world: World) -> None:
     assert one["plan"] is None
     assert one["orders"] == []
     assert set(one["settings"]) == {
+        "trading_halted",
+        "halt_reason",
+        "enabled",
         "max_signal_age_sec",
         "max_exit_age_sec",
         "on_opposite",

@@ -29,6 +29,19 @@ TABLES = {
     ("public.positions", "authenticated"): "SELECT",
     ("public.trades", "authenticated"): "SELECT",
     ("public.user_webhook_configs", "authenticated"): "DELETE",
+    ("public.entitlements", "authenticated"): "SELECT",
+    ("public.usage_today", "authenticated"): "SELECT",
+    ("public.usage_this_month", "authenticated"): "SELECT",
+    ("public.trade_settings_global", "authenticated"): CRUD,
+    ("public.trade_settings_exchange", "authenticated"): CRUD,
+    ("public.entitlements", "service_role"): CRUD,
+    ("public.usage_today", "service_role"): "SELECT",
+    ("public.usage_logs", "dashboard_server"): "SELECT",
+    ("public.usage_today", "dashboard_server"): "SELECT",
+    ("public.usage_this_month", "dashboard_server"): "SELECT",
+    ("public.usage_this_month", "service_role"): "SELECT",
+    ("public.trade_settings_global", "service_role"): CRUD,
+    ("public.trade_settings_exchange", "service_role"): CRUD,
     ("public.plans", "service_role"): CRUD,
     ("public.user_profiles", "service_role"): CRUD,
     ("public.subscriptions", "service_role"): CRUD,
@@ -100,7 +113,15 @@ WORKER = (
         "paper_list_positions",
     ),
 )
+OPERATOR = ("halt_trading", "resume_trading", "announce", "set_api_url")
 FUNCTIONS = {
+    *((f"public.{name}", "service_role") for name in OPERATOR),
+    *(
+        (f"public.{name}", role)
+        for name in ("platform_status", "has_feature")
+        for role in ("authenticated", "service_role")
+    ),
+    ("public.has_feature", "dashboard_server"),
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
     ("public.list_api_keys", "authenticated"),

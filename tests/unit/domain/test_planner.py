@@ -229,3 +229,40 @@ def test_exits_do_not_age_unless_the_trader_says_so() -> None:
     assert isinstance(limited, Rejection)
     assert limited.expired
     assert "max_exit_age_sec is 3600 s" in limited.reason
+
+
+HALTED = {"trading_halted": True, "halt_reason": "the exchange is down"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"), [(HALTED, "platform_halted"), ({"enabled": False}, "trading_disabled")]
+)
+@pytest.mark.parametrize("now_open", ["none", "long", "short"])
+@pytest.mark.parametrize("on_opposite", ["reverse", "close", "reject"])
+def test_switched_off_means_that_no_entry_is_executed_not_even_the_close_of_a_reverse(
+    now_open: str, on_opposite: str, settings: dict[str, Any], code: str
+) -> None:
+    for action in ("buy", "sell"):
+        decision = decide(now_open, action=action, settings=settings | {"on_opposite": on_opposite})
+        assert isinstance(decision, Rejection)
+        assert (decision.reason_code.value, decision.expired) == (code, False)
+
+
+@pytest.mark.parametrize("settings", [HALTED, {"enabled": False}])
+def test_exits_pass_a_halt_and_the_traders_own_switch(settings: dict[str, Any]) -> None:
+    assert summary(decide("long", action="close", alert={}, settings=settings)) == CLOSE_LONG
+    assert summary(decide("short", action="close_short", alert={}, settings=settings)) == CLOSE_SHORT
+    assert (
+        summary(decide("short", action="buy", alert={"reduce_only": True}, settings=settings)) == CLOSE_SHORT
+    )
+    assert summary(decide("long", action="sell", is_exit=True, alert={}, settings=settings)) == CLOSE_LONG
+
+
+def test_a_halt_tells_its_reason_and_comes_before_the_traders_own_switch() -> None:
+    decision = decide("none", settings=HALTED | {"enabled": False})
+    assert isinstance(decision, Rejection)
+    assert decision.reason_code is Reason.PLATFORM_HALTED
+    assert "the exchange is down" in decision.reason
+    nameless = decide("none", settings={"trading_halted": True, "halt_reason": None})
+    assert isinstance(nameless, Rejection)
+    assert "None" not in nameless.reason

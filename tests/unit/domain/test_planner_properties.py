@@ -54,6 +54,9 @@ def orders(draw: st.DrawFn) -> WorkOrder:
         is_exit=draw(SELDOM),
         alert=alert,
         settings={
+            "trading_halted": draw(SELDOM),
+            "halt_reason": draw(st.sampled_from([None, "maintenance"])),
+            "enabled": not draw(SELDOM),
             "on_opposite": draw(st.sampled_from(["reverse", "close", "reject"])),
             "pyramiding": draw(st.booleans()),
             "allow_short": draw(st.booleans()),
@@ -109,6 +112,7 @@ def assert_sentence(text: str) -> None:
 
 def check_plan(plan: Plan, order: WorkOrder, rules: InstrumentRules, held: VenuePosition | None) -> None:
     assert plan.legs
+    assert is_exit(order) or (order.settings.enabled and not order.settings.trading_halted)
     assert [leg.number for leg in plan.legs] == list(range(1, len(plan.legs) + 1))
     assert len({leg.client_order_id for leg in plan.legs}) == len(plan.legs)
     for note in plan.notes:

@@ -36,6 +36,9 @@ _WORK_ORDER: dict[str, Any] = {
     "is_exit": False,
     "alert": {"order_type": "market", "quantity": "1.5", "price": "27000.5"},
     "settings": {
+        "trading_halted": False,
+        "halt_reason": None,
+        "enabled": True,
         "max_signal_age_sec": 60,
         "max_exit_age_sec": 0,
         "on_opposite": "reverse",

@@ -9,6 +9,10 @@ Actions (columns) against the position now (rows), for entries:
 
 `close` closes either side, `close_long` and `close_short` only theirs; a reduce-only buy or sell
 closes the other side only. These are the exits: they never open anything and never need a setting.
+
+A signal that may open is an entry as a whole. While the operator has halted trading, or the trader has
+switched it off, it is rejected even where it would only have closed: who stops everything must not see
+half of a reverse executed, and an alert that means to close says so.
 """
 
 from dataclasses import replace
@@ -49,7 +53,10 @@ def make_plan(
     too_old = check_age(order, now, exits=exits)
     if too_old is not None:
         return too_old
-    decision = _plan_exit(order, rules, position) if exits else _plan_entry(order, rules, position)
+    if exits:
+        decision = _plan_exit(order, rules, position)
+    else:
+        decision = _switched_off(order) or _plan_entry(order, rules, position)
     if isinstance(decision, Plan) and order.alert.dry_run:
         return NothingToDo(Reason.DRY_RUN, _explain(decision, order.symbol))
     return decision
@@ -86,6 +93,24 @@ def _closes(action: Action, side: PositionSide) -> bool:
     if action is Action.CLOSE_SHORT:
         return side is PositionSide.SHORT
     return _ENTRY_SIDES[action] is side.closed_by
+
+
+def _switched_off(order: WorkOrder) -> Rejection | None:
+    if order.settings.trading_halted:
+        why = order.settings.halt_reason or "no reason was given"
+        return Rejection(
+            Reason.PLATFORM_HALTED,
+            f"The operator has halted trading ({why}), so nothing was opened; alerts that close still work. "
+            f"Send the alert again when trading has been resumed.",
+        )
+    if not order.settings.enabled:
+        return Rejection(
+            Reason.TRADING_DISABLED,
+            f"You have switched trading off (enabled is false in your settings, for all exchanges or for "
+            f"{order.exchange}), so nothing was opened; alerts that close still work. Switch it on and send "
+            f"the alert again.",
+        )
+    return None
 
 
 def _plan_entry(order: WorkOrder, rules: InstrumentRules, position: VenuePosition | None) -> Decision:

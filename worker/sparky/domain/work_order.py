@@ -69,8 +69,14 @@ class AlertTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The trader's settings, already narrowed. Ages are in seconds; 0 means no limit."""
+    """What counts for this signal: the trader's settings, already narrowed, and the operator's switch.
 
+    Ages are in seconds; 0 means no limit.
+    """
+
+    trading_halted: bool
+    halt_reason: str | None
+    enabled: bool
     max_signal_age_sec: int
     max_exit_age_sec: int
     on_opposite: OnOpposite
@@ -224,6 +230,9 @@ def _parse_settings(source: Mapping[str, Any]) -> Settings:
     path = f"{_ROOT}.settings"
     fields.refuse_unknown(source, _SETTINGS_FIELDS, path)
     return Settings(
+        trading_halted=fields.boolean(source, "trading_halted", path),
+        halt_reason=fields.optional(fields.text, source, "halt_reason", path),
+        enabled=fields.boolean(source, "enabled", path),
         max_signal_age_sec=fields.integer(source, "max_signal_age_sec", path),
         max_exit_age_sec=fields.integer(source, "max_exit_age_sec", path),
         on_opposite=fields.choice(source, "on_opposite", path, OnOpposite),

@@ -1,0 +1,281 @@
+"""Trade settings: what a dashboard writes, what is refused, and what counts for a signal."""
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from tests.database.world import World
+
+# What the dashboard posts for every exchange; it never sends user_id.
+POSTED = {
+    "exchange": "aster",
+    "trading_hours_preset": "24/7",
+    "trading_window": ["00:00", "23:59"],
+    "max_trades_per_day": 5,
+    "max_position_size_usd": 100,
+    "allow_weekends": True,
+    "position_size_percent": 2,
+    "strike_tolerance_percent": 1,
+    "entry_limit_offset_percent": 1,
+    "max_signal_age_sec": 10,
+    "auto_close_outside_window": True,
+    "max_open_positions": 0,
+}
+TABLES = ("trade_settings_global", "trade_settings_exchange")
+
+
+def insert(
+    connection: psycopg.Connection[tuple[Any, ...]], table: str, row: dict[str, Any]
+) -> tuple[Any, ...] | None:
+    values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in row.values()]
+    statement = sql.SQL("insert into public.{} ({}) values ({}) returning user_id::text, id").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join([sql.Identifier(name) for name in row]),
+        sql.SQL(", ").join([sql.Placeholder()] * len(row)),
+    )
+    return connection.execute(statement, values).fetchone()
+
+
+def effective(world: World, trader: str, exchange: str = "aster", symbol: str = "BTCUSDT") -> dict[str, Any]:
+    return dict(world.value("select private.effective_settings(%s, %s, %s)", trader, exchange, symbol))
+
+
+def test_a_dashboard_saves_first_and_again_without_saying_who_the_trader_is(world: World) -> None:
+    trader = world.sign_up()
+    with world.signed_in(trader) as connection:
+        find = "select id from public.trade_settings_exchange where exchange = 'aster'"
+        assert connection.execute(find).fetchone() is None
+        made = insert(connection, "trade_settings_exchange", POSTED)
+        assert made is not None
+        assert made[0] == trader
+        saved = connection.execute("select updated_at from public.trade_settings_exchange").fetchone()
+        changed = connection.execute(
+            "update public.trade_settings_exchange set exchange = 'aster', max_trades_per_day = 7"
+            " where id = %s returning max_trades_per_day, updated_at",
+            [made[1]],
+        ).fetchone()
+        assert saved is not None
+        assert changed is not None
+        assert changed[0] == 7
+        assert changed[1] > saved[0]
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            insert(connection, "trade_settings_exchange", POSTED)
+
+
+def test_the_defaults_of_an_exchange_are_those_that_dashboards_know(world: World) -> None:
+    trader = world.sign_up()
+    with world.signed_in(trader) as connection:
+        insert(connection, "trade_settings_exchange", {"exchange": "tradier_options"})
+    row = world.value(
+        "select to_jsonb(s) - '{id,user_id,created_at,updated_at}'::text[] from"
+        " public.trade_settings_exchange s"
+    )
+    assert row == {
+        "exchange": "tradier_options",
+        "enabled": True,
+        "trading_hours_preset": "24/5",
+        "trading_window": ["00:00", "23:59"],
+        "max_trades_per_day": 0,
+        "max_position_size_usd": 0,
+        "take_profit_percent": 0,
+        "stop_loss_percent": 0,
+        "allow_weekends": False,
+        "news_filter": False,
+        "notes": None,
+        "position_size_percent": 0,
+        "strike_tolerance_percent": 1,
+        "entry_limit_offset_percent": 1,
+        "tp_percent": 5,
+        "sl_percent": 8,
+        "max_signal_age_sec": 10,
+        "auto_close_outside_window": True,
+        "max_open_positions": 3,
+        "extra_settings": {},
+    }
+
+
+def test_a_global_row_of_defaults_restricts_nothing(world: World) -> None:
+    trader = world.sign_up()
+    without = effective(world, trader)
+    with world.signed_in(trader) as connection:
+        insert(connection, "trade_settings_global", {"notes": None})
+    assert effective(world, trader) == without
+    assert world.row(
+        "select trading_hours_preset, allow_weekends, max_trades_per_day, max_position_size_usd"
+        " from public.trade_settings_global"
+    ) == ("24/7", True, 0, Decimal(0))
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("trading_window", ["9:30", "16:00"], "trading_window must be two times of day"),
+        ("trading_window", ["09:30", "24:00"], "trading_window must be two times of day"),
+        ("trading_window", ["09:30"], "trading_window must be two times of day"),
+        ("trading_window", {"from": "09:30"}, "trading_window must be two times of day"),
+        ("trading_window", [930, 1600], "trading_window must be two times of day"),
+        ("trading_window", None, "trading_window must be two times of day"),
+        ("trading_window", ["x" * 1_000_000, "16:00"], "trading_window must be two times of day"),
+        ("extra_settings", None, "extra_settings must be an object"),
+        ("extra_settings", [], "extra_settings must be an object"),
+        ("extra_settings", {"max_leverag": 3}, 'extra_settings has no setting "max_leverag"'),
+        ("extra_settings", {"x" * 1_000_000: 3}, "extra_settings has no setting"),
+        ("extra_settings", {"on_opposite": "flip"}, "extra_settings.on_opposite must be"),
+        ("extra_settings", {"on_opposite": None}, "extra_settings.on_opposite must be"),
+        ("extra_settings", {"pyramiding": "true"}, "extra_settings.pyramiding must be true or false"),
+        ("extra_settings", {"allow_short": None}, "extra_settings.allow_short must be true or false"),
+        ("extra_settings", {"max_leverage": "3"}, "extra_settings.max_leverage must be a number"),
+        ("extra_settings", {"max_leverage": -1}, "extra_settings.max_leverage must be a number"),
+        ("extra_settings", {"max_exit_age_sec": 1.5}, "extra_settings.max_exit_age_sec must be a number"),
+        ("extra_settings", {"cooldown_sec": 10**10}, "extra_settings.cooldown_sec must be a number"),
+        ("max_trades_per_day", -1, "max_trades_per_day"),
+        ("max_position_size_usd", Decimal("NaN"), "max_position_size_usd"),
+        ("stop_loss_percent", 101, "stop_loss_percent"),
+        ("trading_hours_preset", "", "trading_hours_preset"),
+        ("trading_hours_preset", "x" * 1_000_000, "trading_hours_preset"),
+        ("notes", "x" * 10_001, "notes"),
+        ("enabled", None, "enabled"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name_and_not_stored(
+    shared: World, table: str, column: str, value: Any, sentence: str
+) -> None:
+    trader = shared.sign_up()
+    row = {column: value} | ({"exchange": "aster"} if table == "trade_settings_exchange" else {})
+    with (
+        shared.signed_in(trader) as connection,
+        pytest.raises((psycopg.errors.DataError, psycopg.errors.IntegrityError), match=sentence),
+    ):
+        insert(connection, table, row)
+    assert effective(shared, trader)["enabled"] is True
+    assert shared.value("select count(*) from public.trade_settings_global") == 0
+    assert shared.value("select count(*) from public.trade_settings_exchange") == 0
+
+
+@pytest.mark.parametrize("exchange", ["binance", "tradier options", "", "x" * 1_000_000])
+def test_an_unknown_exchange_has_no_settings(shared: World, exchange: str) -> None:
+    with shared.signed_in(shared.sign_up()) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        insert(connection, "trade_settings_exchange", {"exchange": exchange})
+
+
+def test_any_preset_that_a_dashboard_names_is_stored(shared: World) -> None:
+    trader = shared.sign_up()
+    with shared.signed_in(trader) as connection:
+        connection.execute("begin")
+        insert(connection, "trade_settings_global", {"trading_hours_preset": "Custom Window"})
+        connection.execute("rollback")
+
+
+NOTHING: dict[str, Any] = {}
+DEFAULTS = {
+    "trading_halted": False,
+    "halt_reason": None,
+    "enabled": True,
+    "max_signal_age_sec": 60,
+    "max_exit_age_sec": 0,
+    "on_opposite": "reverse",
+    "pyramiding": False,
+    "allow_short": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "here", "expected"),
+    [
+        (None, None, {}),
+        (NOTHING, NOTHING, {"max_signal_age_sec": 10}),
+        ({"enabled": False}, None, {"enabled": False}),
+        (None, {"enabled": False, "max_signal_age_sec": 60}, {"enabled": False}),
+        (NOTHING, {"max_signal_age_sec": 0}, {"max_signal_age_sec": 0}),
+        ({"extra_settings": {"pyramiding": True}}, None, {"pyramiding": True}),
+        (
+            {"extra_settings": {"pyramiding": True}},
+            {"extra_settings": {"pyramiding": False}, "max_signal_age_sec": 60},
+            {"pyramiding": False},
+        ),
+        ({"extra_settings": {"allow_short": False}}, None, {"allow_short": False}),
+        (
+            {"extra_settings": {"allow_short": True}},
+            {"extra_settings": {"allow_short": False}, "max_signal_age_sec": 60},
+            {"allow_short": False},
+        ),
+        (
+            {"extra_settings": {"on_opposite": "reject"}},
+            {"extra_settings": {"on_opposite": "close"}, "max_signal_age_sec": 60},
+            {"on_opposite": "reject"},
+        ),
+        (
+            {"extra_settings": {"on_opposite": "reverse"}},
+            {"extra_settings": {"on_opposite": "close"}, "max_signal_age_sec": 60},
+            {"on_opposite": "close"},
+        ),
+        (
+            {"extra_settings": {"max_exit_age_sec": 0}},
+            {"extra_settings": {"max_exit_age_sec": 90}, "max_signal_age_sec": 60},
+            {"max_exit_age_sec": 90},
+        ),
+        (
+            {"extra_settings": {"max_exit_age_sec": 30}},
+            {"extra_settings": {"max_exit_age_sec": 90}, "max_signal_age_sec": 60},
+            {"max_exit_age_sec": 30},
+        ),
+    ],
+)
+def test_the_narrower_of_both_rows_counts(
+    shared: World, everywhere: dict[str, Any] | None, here: dict[str, Any] | None, expected: dict[str, Any]
+) -> None:
+    trader = shared.sign_up()
+    try:
+        if everywhere is not None:
+            insert(shared.admin, "trade_settings_global", {"user_id": trader} | everywhere)
+        if here is not None:
+            insert(shared.admin, "trade_settings_exchange", {"user_id": trader, "exchange": "aster"} | here)
+        assert effective(shared, trader) == DEFAULTS | expected
+        other = effective(shared, trader, "oanda", "EURUSD")
+        assert other["max_signal_age_sec"] == 60
+    finally:
+        shared.run("delete from auth.users where id = %s", trader)
+
+
+def test_options_of_tradier_have_settings_of_their_own(world: World) -> None:
+    trader = world.sign_up()
+    for exchange, age in (("tradier", 11), ("tradier_options", 12)):
+        row = {"user_id": trader, "exchange": exchange, "max_signal_age_sec": age}
+        insert(world.admin, "trade_settings_exchange", row)
+    ages = {
+        symbol: effective(world, trader, "tradier", symbol)["max_signal_age_sec"]
+        for symbol in ("AAPL", "AAPL250117C00150000", "AAPL  250117P00150000", "BRK.B250117P00150000")
+    }
+    assert list(ages.values()) == [11, 12, 12, 12]
+    assert effective(world, trader, "aster", "AAPL250117C00150000")["max_signal_age_sec"] == 60
+
+
+def test_a_change_of_settings_reaches_the_next_claim(world: World) -> None:
+    trader = world.trader()
+    world.accept(trader)
+    assert world.claim_one()["settings"] == DEFAULTS
+    insert(world.admin, "trade_settings_global", {"user_id": trader.id, "enabled": False})
+    world.accept(trader, symbol="ETHUSDT")
+    assert world.claim_one()["settings"] == DEFAULTS | {"enabled": False}
+
+
+def test_every_column_of_a_global_row_is_one_of_an_exchange(shared: World) -> None:
+    columns = [
+        dict(
+            shared.rows(
+                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute"
+                " where attrelid = ('public.' || %s)::regclass and attnum > 0 and not attisdropped",
+                table,
+            )
+        )
+        for table in TABLES
+    ]
+    everywhere, here = columns
+    assert everywhere.items() <= here.items()
+    assert here["trading_window"] == "jsonb"
+    assert here["position_size_percent"] == "numeric(10,4)"
