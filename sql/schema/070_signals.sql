@@ -7,6 +7,7 @@ create table public.signals (
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   webhook_id uuid,
   account_id uuid,
+  strategy_id uuid,
   exchange text,
   environment text,
   symbol text,
@@ -38,6 +39,8 @@ create table public.signals (
   on delete set null (webhook_id),
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id)
   on delete set null (account_id),
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id)
+  on delete set null (strategy_id),
   check (status not in ('pending', 'executing') or lane is not null),
   check ((status = 'executing') = (lease_until is not null)),
   check ((status in ('pending', 'executing')) = (finished_at is null))
@@ -51,6 +54,7 @@ comment on column public.signals.plan is 'The legs decided by the first claim. L
 create index signals_user on public.signals (user_id, received_at desc);
 create index signals_webhook on public.signals (user_id, webhook_id);
 create index signals_account on public.signals (user_id, account_id);
+create index signals_strategy on public.signals (user_id, strategy_id) where strategy_id is not null;
 -- Partial indexes on the live states: cost follows the work waiting, not the history.
 create index signals_pending on public.signals (seq) where status = 'pending';
 create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';

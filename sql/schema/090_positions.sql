@@ -2,12 +2,11 @@
 -- Prices and quantities have 18 decimals, more than any venue sends. Money and percent have no upper bound: a fill that
 -- happened must never be refused because its product does not fit a column.
 
-create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
-
 create table public.positions (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   account_id uuid not null,
+  strategy_id uuid,
   exchange text,
   asset_class public.asset_class_type,
   symbol text not null,
@@ -32,17 +31,21 @@ create table public.positions (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (user_id, account_id, symbol),
-  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade,
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id) on delete set null (strategy_id)
 );
 comment on table public.positions is 'What is open now.';
+comment on column public.positions.strategy_id is 'The strategy of the signal that opened it.';
 comment on column public.positions.entry_fees is 'Fees of the open quantity; they count when it is closed.';
 create trigger touch before update on public.positions
 for each row execute function private.touch_updated_at();
+create index positions_strategy on public.positions (user_id, strategy_id) where strategy_id is not null;
 
 create table public.trades (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   account_id uuid,
+  strategy_id uuid,
   exchange text,
   asset_class public.asset_class_type,
   symbol text not null,
@@ -65,15 +68,18 @@ create table public.trades (
   order_id text not null,
   notes text,
   created_at timestamptz not null default now(),
-  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id),
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id) on delete set null (strategy_id)
 );
 comment on table public.trades is 'Closed round trips, entry to exit, with their profit.';
+comment on column public.trades.strategy_id is 'The strategy of the position that was closed first.';
 comment on column public.trades.side is 'Side of the position that was closed.';
 comment on column public.trades.pnl_usd is 'Net of the fees of entry and exit.';
 -- One row for what one closing order took off one position, however many fills it came in.
 create unique index trades_once on public.trades (user_id, order_id);
 create index trades_exit on public.trades (user_id, exit_time desc);
 create index trades_account on public.trades (user_id, account_id);
+create index trades_strategy on public.trades (user_id, strategy_id) where strategy_id is not null;
 
 -- Closes p_quantity of a position at p_price and writes it into the trade of the closing order.
 create function private.close_quantity(
@@ -90,11 +96,11 @@ declare
   cost numeric := p_position.entry_price * p_quantity;
 begin
   insert into public.trades as t (
-    user_id, account_id, exchange, asset_class, symbol, side, entry_price, entry_time, exit_price, exit_time, quantity,
-    position_size_usd, pnl_usd, pnl_percent, fees_usd, is_winner, order_id
+    user_id, account_id, strategy_id, exchange, asset_class, symbol, side, entry_price, entry_time, exit_price,
+    exit_time, quantity, position_size_usd, pnl_usd, pnl_percent, fees_usd, is_winner, order_id
   ) values (
-    p_position.user_id, p_position.account_id, p_position.exchange, p_position.asset_class, p_position.symbol,
-    p_position.side, p_position.entry_price, p_position.entry_time, p_price, p_at, p_quantity,
+    p_position.user_id, p_position.account_id, p_position.strategy_id, p_position.exchange, p_position.asset_class,
+    p_position.symbol, p_position.side, p_position.entry_price, p_position.entry_time, p_price, p_at, p_quantity,
     round(cost, 2), round(pnl, 8), round(pnl * 100 / cost, 4), entry_fee + p_fee, pnl > 0, p_order.client_order_id
   )
   on conflict (user_id, order_id) do update set
@@ -131,11 +137,12 @@ set search_path = ''
 as $$
 begin
   insert into public.positions as p (
-    user_id, account_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd, entry_fees,
-    entry_order_id
+    user_id, account_id, strategy_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd,
+    entry_fees, entry_order_id
   ) values (
-    p_order.user_id, p_order.account_id, p_order.exchange, p_order.symbol, upper(p_order.side), p_quantity, p_price, p_at,
-    round(p_price * p_quantity, 2), p_fee, p_order.client_order_id
+    p_order.user_id, p_order.account_id, (select s.strategy_id from public.signals s where s.id = p_order.signal_id),
+    p_order.exchange, p_order.symbol, upper(p_order.side), p_quantity, p_price, p_at, round(p_price * p_quantity, 2), p_fee,
+    p_order.client_order_id
   )
   on conflict (user_id, account_id, symbol) do update set
     entry_price = (p.entry_price * p.quantity + excluded.entry_price * excluded.quantity)

@@ -131,6 +131,7 @@ declare
   kept jsonb;
 begin
   perform private.check_claim('-', 1, p_lease_seconds);
+  perform private.keep_claims(p_claims);
   with extended as (
     update public.signals s set lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
     from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
@@ -153,6 +154,7 @@ as $$
 declare
   given_back jsonb;
 begin
+  perform private.keep_claims(p_claims);
   with released as (
     update public.signals s set
       -- What was begun stays in its lane for the next worker to look up; the rest is as if never claimed.

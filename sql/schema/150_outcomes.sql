@@ -108,6 +108,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  perform private.keep_claims(p_claims);
   return (
     select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
     from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
@@ -158,6 +159,7 @@ as $$
 declare
   finished jsonb;
 begin
+  perform private.keep_claims(p_results);
   select coalesce(jsonb_agg(private.finish_signal(r) order by n), '[]') into finished
   from jsonb_array_elements(p_results) with ordinality as results (r, n);
   return jsonb_build_object(

@@ -139,11 +139,18 @@ end
 $$;
 
 create function public.finish_accounts(p_results jsonb) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
-  from jsonb_array_elements(p_results) with ordinality as results (r, n)
+begin
+  perform private.keep_batch(
+    private.ids_in(p_results, '$[*].news[*].signal_id'), private.ids_in(p_results, '$[*].account_id'),
+    p_results @? '$[*].news[*].fills[*]');
+  return (
+    select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
+    from jsonb_array_elements(p_results) with ordinality as results (r, n)
+  );
+end
 $$;
 comment on function public.finish_accounts is 'Records what comparisons found, where their lease is still held: news of open orders, and differences, told when they change.';

@@ -21,6 +21,17 @@ grant select (
 grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
 grant delete on public.user_webhook_configs to authenticated;
 
+-- Not the counters, which follow trades.
+grant select, delete on public.strategies to authenticated;
+grant insert (
+  user_id, name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
+  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+) on public.strategies to authenticated;
+grant update (
+  name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
+  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+) on public.strategies to authenticated;
+
 grant execute on function
 public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
 public.list_api_keys()
@@ -39,7 +50,8 @@ grant execute on function public.has_feature(text) to authenticated, service_rol
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
-public.user_webhook_configs, public.signals, public.orders, public.fills, public.positions, public.trades
+public.user_webhook_configs, public.strategies, public.signals, public.orders, public.fills, public.positions,
+public.trades
 to service_role;
 grant select on public.audit_log to service_role;
 

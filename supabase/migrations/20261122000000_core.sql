@@ -1514,6 +1514,72 @@ begin
 end
 $$;
 comment on function public.webhook_url is 'The address of one of the caller''s webhooks as TradingView wants it. It holds the token, so each call is on record.';
+-- Strategies: what a trader calls his ideas, with counters of the trades that came from each.
+
+create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
+
+create table public.strategies (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  name text not null check (length(name) <= 100 and btrim(name) <> ''),
+  description text check (length(description) <= 5000),
+  asset_class public.asset_class_type,
+  status text not null default 'inactive' check (status in ('active', 'inactive', 'testing')),
+  pine_script text check (length(pine_script) <= 100000),
+  pine_script_version text default 'v5' check (length(pine_script_version) <= 20),
+  risk_level text check (risk_level in ('low', 'medium', 'high')),
+  -- Below an upper bound also keeps NaN out, which sorts above every number.
+  max_position_size_usd numeric(10, 2) check (max_position_size_usd >= 0 and max_position_size_usd < 100000000),
+  stop_loss_percent numeric(5, 2) check (stop_loss_percent >= 0 and stop_loss_percent < 1000),
+  take_profit_percent numeric(5, 2) check (take_profit_percent >= 0 and take_profit_percent < 1000),
+  timeframe text check (length(timeframe) <= 20),
+  symbols text[] check (cardinality(symbols) <= 200 and length(array_to_string(symbols, ',')) <= 10000),
+  notes text check (length(notes) <= 10000),
+  total_trades integer not null default 0 check (total_trades >= 0),
+  winning_trades integer not null default 0 check (winning_trades >= 0),
+  total_pnl_usd numeric not null default 0,
+  losing_trades integer generated always as (total_trades - winning_trades) stored,
+  success_rate numeric(5, 2) generated always as (round(winning_trades * 100.0 / nullif(total_trades, 0), 2)) stored,
+  avg_profit numeric generated always as (round(total_pnl_usd / nullif(total_trades, 0), 2)) stored,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  -- Alerts name a strategy by its exact name. This is also the index of a trader's strategies.
+  unique (user_id, name),
+  unique (user_id, id)
+);
+comment on table public.strategies is 'A trader''s strategies. The counters follow his trades; nobody else writes them.';
+comment on column public.strategies.notes is 'The trader''s own words, kept as they are: the dashboard reads lines of it.';
+comment on column public.strategies.losing_trades is 'Trades that are no winners, so those without profit or loss too.';
+comment on column public.strategies.success_rate is 'Winners in percent of all trades; null before the first.';
+comment on column public.strategies.avg_profit is 'Profit per trade in USD; null before the first.';
+create trigger touch before update on public.strategies
+for each row execute function private.touch_updated_at();
+
+-- Whoever writes trades of several strategies locks those in the order of their ids. A trader who changes several of his
+-- with one statement would lock them in any order, and the two could wait for each other.
+create function private.lock_own_strategies() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform from public.strategies s where s.user_id = auth.uid() order by s.id for update;
+  return null;
+end
+$$;
+create trigger lock_in_order before update or delete on public.strategies
+for each statement when (pg_trigger_depth() = 0) execute function private.lock_own_strategies();
+
+alter table public.strategies enable row level security;
+alter table public.strategies force row level security;
+create policy own_strategies_select on public.strategies for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_strategies_insert on public.strategies for insert to authenticated
+with check ((select auth.uid()) = user_id);
+create policy own_strategies_update on public.strategies for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_strategies_delete on public.strategies for delete to authenticated
+using ((select auth.uid()) = user_id);
 -- Signals: accepted alerts, and those a trader must see because they were refused.
 
 create table public.signals (
@@ -1523,6 +1589,7 @@ create table public.signals (
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   webhook_id uuid,
   account_id uuid,
+  strategy_id uuid,
   exchange text,
   environment text,
   symbol text,
@@ -1554,6 +1621,8 @@ create table public.signals (
   on delete set null (webhook_id),
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id)
   on delete set null (account_id),
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id)
+  on delete set null (strategy_id),
   check (status not in ('pending', 'executing') or lane is not null),
   check ((status = 'executing') = (lease_until is not null)),
   check ((status in ('pending', 'executing')) = (finished_at is null))
@@ -1567,6 +1636,7 @@ comment on column public.signals.plan is 'The legs decided by the first claim. L
 create index signals_user on public.signals (user_id, received_at desc);
 create index signals_webhook on public.signals (user_id, webhook_id);
 create index signals_account on public.signals (user_id, account_id);
+create index signals_strategy on public.signals (user_id, strategy_id) where strategy_id is not null;
 -- Partial indexes on the live states: cost follows the work waiting, not the history.
 create index signals_pending on public.signals (seq) where status = 'pending';
 create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';
@@ -1701,12 +1771,11 @@ using ((select auth.uid()) = user_id);
 -- Prices and quantities have 18 decimals, more than any venue sends. Money and percent have no upper bound: a fill that
 -- happened must never be refused because its product does not fit a column.
 
-create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
-
 create table public.positions (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   account_id uuid not null,
+  strategy_id uuid,
   exchange text,
   asset_class public.asset_class_type,
   symbol text not null,
@@ -1731,17 +1800,21 @@ create table public.positions (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (user_id, account_id, symbol),
-  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade,
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id) on delete set null (strategy_id)
 );
 comment on table public.positions is 'What is open now.';
+comment on column public.positions.strategy_id is 'The strategy of the signal that opened it.';
 comment on column public.positions.entry_fees is 'Fees of the open quantity; they count when it is closed.';
 create trigger touch before update on public.positions
 for each row execute function private.touch_updated_at();
+create index positions_strategy on public.positions (user_id, strategy_id) where strategy_id is not null;
 
 create table public.trades (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
   account_id uuid,
+  strategy_id uuid,
   exchange text,
   asset_class public.asset_class_type,
   symbol text not null,
@@ -1764,15 +1837,18 @@ create table public.trades (
   order_id text not null,
   notes text,
   created_at timestamptz not null default now(),
-  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id),
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id) on delete set null (strategy_id)
 );
 comment on table public.trades is 'Closed round trips, entry to exit, with their profit.';
+comment on column public.trades.strategy_id is 'The strategy of the position that was closed first.';
 comment on column public.trades.side is 'Side of the position that was closed.';
 comment on column public.trades.pnl_usd is 'Net of the fees of entry and exit.';
 -- One row for what one closing order took off one position, however many fills it came in.
 create unique index trades_once on public.trades (user_id, order_id);
 create index trades_exit on public.trades (user_id, exit_time desc);
 create index trades_account on public.trades (user_id, account_id);
+create index trades_strategy on public.trades (user_id, strategy_id) where strategy_id is not null;
 
 -- Closes p_quantity of a position at p_price and writes it into the trade of the closing order.
 create function private.close_quantity(
@@ -1789,11 +1865,11 @@ declare
   cost numeric := p_position.entry_price * p_quantity;
 begin
   insert into public.trades as t (
-    user_id, account_id, exchange, asset_class, symbol, side, entry_price, entry_time, exit_price, exit_time, quantity,
-    position_size_usd, pnl_usd, pnl_percent, fees_usd, is_winner, order_id
+    user_id, account_id, strategy_id, exchange, asset_class, symbol, side, entry_price, entry_time, exit_price,
+    exit_time, quantity, position_size_usd, pnl_usd, pnl_percent, fees_usd, is_winner, order_id
   ) values (
-    p_position.user_id, p_position.account_id, p_position.exchange, p_position.asset_class, p_position.symbol,
-    p_position.side, p_position.entry_price, p_position.entry_time, p_price, p_at, p_quantity,
+    p_position.user_id, p_position.account_id, p_position.strategy_id, p_position.exchange, p_position.asset_class,
+    p_position.symbol, p_position.side, p_position.entry_price, p_position.entry_time, p_price, p_at, p_quantity,
     round(cost, 2), round(pnl, 8), round(pnl * 100 / cost, 4), entry_fee + p_fee, pnl > 0, p_order.client_order_id
   )
   on conflict (user_id, order_id) do update set
@@ -1830,11 +1906,12 @@ set search_path = ''
 as $$
 begin
   insert into public.positions as p (
-    user_id, account_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd, entry_fees,
-    entry_order_id
+    user_id, account_id, strategy_id, exchange, symbol, side, quantity, entry_price, entry_time, position_size_usd,
+    entry_fees, entry_order_id
   ) values (
-    p_order.user_id, p_order.account_id, p_order.exchange, p_order.symbol, upper(p_order.side), p_quantity, p_price, p_at,
-    round(p_price * p_quantity, 2), p_fee, p_order.client_order_id
+    p_order.user_id, p_order.account_id, (select s.strategy_id from public.signals s where s.id = p_order.signal_id),
+    p_order.exchange, p_order.symbol, upper(p_order.side), p_quantity, p_price, p_at, round(p_price * p_quantity, 2), p_fee,
+    p_order.client_order_id
   )
   on conflict (user_id, account_id, symbol) do update set
     entry_price = (p.entry_price * p.quantity + excluded.entry_price * excluded.quantity)
@@ -1890,6 +1967,94 @@ alter table public.trades enable row level security;
 alter table public.trades force row level security;
 create policy own_trades_select on public.trades for select to authenticated
 using ((select auth.uid()) = user_id);
+-- The counters of strategies follow trades: written, grown by a later fill, moved, deleted.
+
+-- One change: {"id","trades","winners","pnl"}. Strategies are locked in the order of their ids, as everywhere.
+create function private.add_to_strategies(p_changes jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_changes is null then
+    return;
+  end if;
+  perform from public.strategies s
+  where s.id in (select (c ->> 'id')::uuid from jsonb_array_elements(p_changes) c)
+  order by s.id for no key update;
+  update public.strategies s set
+    total_trades = s.total_trades + c.trades,
+    winning_trades = s.winning_trades + c.winners,
+    total_pnl_usd = s.total_pnl_usd + c.pnl
+  from jsonb_to_recordset(p_changes) as c (id uuid, trades integer, winners integer, pnl numeric)
+  where s.id = c.id;
+end
+$$;
+
+-- By statement and not by row: a thousand trades that go at once change each strategy once.
+create function private.count_new_trades() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.add_to_strategies(jsonb_agg(jsonb_build_object(
+    'id', c.strategy_id, 'trades', c.trades, 'winners', c.winners, 'pnl', c.pnl)))
+  from (
+    select n.strategy_id, count(*) as trades, count(*) filter (where n.is_winner) as winners, sum(n.pnl_usd) as pnl
+    from new_rows n where n.strategy_id is not null group by n.strategy_id
+  ) c;
+  return null;
+end
+$$;
+create trigger count_new_trades after insert on public.trades
+referencing new table as new_rows
+for each statement execute function private.count_new_trades();
+
+create function private.count_deleted_trades() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.add_to_strategies(jsonb_agg(jsonb_build_object(
+    'id', c.strategy_id, 'trades', -c.trades, 'winners', -c.winners, 'pnl', -c.pnl)))
+  from (
+    select o.strategy_id, count(*) as trades, count(*) filter (where o.is_winner) as winners, sum(o.pnl_usd) as pnl
+    from old_rows o where o.strategy_id is not null group by o.strategy_id
+  ) c;
+  return null;
+end
+$$;
+create trigger count_deleted_trades after delete on public.trades
+referencing old table as old_rows
+for each statement execute function private.count_deleted_trades();
+
+create function private.count_changed_trades() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.add_to_strategies(jsonb_agg(jsonb_build_object(
+    'id', c.strategy_id, 'trades', c.trades, 'winners', c.winners, 'pnl', c.pnl)))
+  from (
+    select b.strategy_id, sum(b.trades) as trades, sum(b.winners) as winners, sum(b.pnl) as pnl
+    from (
+      select n.strategy_id, 1 as trades, n.is_winner::integer as winners, n.pnl_usd as pnl from new_rows n
+      union all
+      select o.strategy_id, -1, -o.is_winner::integer, -o.pnl_usd from old_rows o
+    ) b
+    where b.strategy_id is not null
+    group by b.strategy_id
+    -- What changes nothing locks nothing: the deletion of an account takes the account off its trades.
+    having sum(b.trades) <> 0 or sum(b.winners) <> 0 or sum(b.pnl) <> 0
+  ) c;
+  return null;
+end
+$$;
+create trigger count_changed_trades after update on public.trades
+referencing old table as old_rows new table as new_rows
+for each statement execute function private.count_changed_trades();
 -- The one way by which sealed keys leave the database: inside an answer to a worker.
 
 -- Null when Vault cannot open the secret. One damaged secret must not stop the claims of every trader.
@@ -2874,6 +3039,95 @@ for each statement execute function private.send_wake_up();
 
 create policy sparky_worker_hears_wake_ups on realtime.messages for select to sparky_worker
 using ((select realtime.topic()) = 'worker' and extension = 'broadcast');
+-- What a batch of a worker locks before it writes. A batch holds signals of several traders and strategies in any order,
+-- and another worker's batch holds others of the same in another order: each takes all it needs first, sorted.
+
+-- The ids that a path finds. What is no id is left out: it fails later, alone, and not the whole batch here.
+create function private.ids_in(p_items jsonb, p_path jsonpath) returns uuid[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select array_agg(distinct (v #>> '{}')::uuid) from jsonb_path_query(p_items, p_path) v
+    where v #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  );
+end
+$$;
+
+-- With p_fills the batch may open positions and write trades, which change the counters of strategies: those of the
+-- position that a signal closes too, and of a trade that grows.
+create function private.strategies_of(p_signals uuid[], p_fills boolean) returns uuid[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  concerned uuid[];
+begin
+  if not p_fills then
+    select array_agg(distinct s.strategy_id) into concerned
+    from public.signals s where s.id = any(p_signals) and s.strategy_id is not null;
+    return concerned;
+  end if;
+  with claimed as materialized (
+    select s.id, s.user_id, s.account_id, s.symbol, s.strategy_id from public.signals s where s.id = any(p_signals)
+  )
+  select array_agg(f.strategy_id) into concerned
+  from (
+    select c.strategy_id from claimed c
+    union
+    select p.strategy_id from claimed c
+    join public.positions p on p.user_id = c.user_id and p.account_id = c.account_id and p.symbol = c.symbol
+    union
+    select t.strategy_id from claimed c
+    join public.orders o on o.user_id = c.user_id and o.signal_id = c.id
+    join public.trades t on t.user_id = o.user_id and t.order_id = o.client_order_id
+  ) f
+  where f.strategy_id is not null;
+  return concerned;
+end
+$$;
+
+-- Also keeps traders, accounts and strategies from being deleted meanwhile: a deletion writes all signals that name what
+-- is deleted, in an order of its own.
+create function private.keep_batch(p_signals uuid[], p_accounts uuid[], p_fills boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  traders uuid[];
+  accounts uuid[];
+  strategies uuid[];
+begin
+  select array_agg(distinct b.user_id), array_agg(distinct b.account_id) into traders, accounts
+  from (
+    select s.user_id, s.account_id from public.signals s where s.id = any(p_signals)
+    union all
+    select k.user_id, k.id from public.user_api_keys k where k.id = any(p_accounts)
+  ) b;
+  perform from auth.users u where u.id = any(traders) order by u.id for key share;
+  perform from public.user_api_keys k where k.id = any(accounts) order by k.id for key share;
+  strategies := private.strategies_of(p_signals, p_fills);
+  if p_fills then
+    perform from public.strategies s where s.id = any(strategies) order by s.id for no key update;
+  elsif strategies is not null then
+    perform from public.strategies s where s.id = any(strategies) order by s.id for key share;
+  end if;
+end
+$$;
+
+-- For claims {"signal_id","news":[{"fills":[…]}]}.
+create function private.keep_claims(p_claims jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.keep_batch(
+    private.ids_in(p_claims, '$[*].signal_id'), null, p_claims @? '$[*].news[*].fills[*]');
+end
+$$;
 -- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
 
 create function private.order_for_worker(o public.orders) returns jsonb
@@ -3007,6 +3261,7 @@ declare
   kept jsonb;
 begin
   perform private.check_claim('-', 1, p_lease_seconds);
+  perform private.keep_claims(p_claims);
   with extended as (
     update public.signals s set lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
     from jsonb_to_recordset(p_claims) as c (signal_id uuid, fence bigint)
@@ -3029,6 +3284,7 @@ as $$
 declare
   given_back jsonb;
 begin
+  perform private.keep_claims(p_claims);
   with released as (
     update public.signals s set
       -- What was begun stays in its lane for the next worker to look up; the rest is as if never claimed.
@@ -3159,6 +3415,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  perform private.keep_claims(p_claims);
   return (
     select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
     from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
@@ -3209,6 +3466,7 @@ as $$
 declare
   finished jsonb;
 begin
+  perform private.keep_claims(p_results);
   select coalesce(jsonb_agg(private.finish_signal(r) order by n), '[]') into finished
   from jsonb_array_elements(p_results) with ordinality as results (r, n);
   return jsonb_build_object(
@@ -3358,12 +3616,19 @@ end
 $$;
 
 create function public.finish_accounts(p_results jsonb) returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
-  from jsonb_array_elements(p_results) with ordinality as results (r, n)
+begin
+  perform private.keep_batch(
+    private.ids_in(p_results, '$[*].news[*].signal_id'), private.ids_in(p_results, '$[*].account_id'),
+    p_results @? '$[*].news[*].fills[*]');
+  return (
+    select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
+    from jsonb_array_elements(p_results) with ordinality as results (r, n)
+  );
+end
 $$;
 comment on function public.finish_accounts is 'Records what comparisons found, where their lease is still held: news of open orders, and differences, told when they change.';
 -- Who is alive. A beat may carry a ping that comes back over Realtime: the proof that hints arrive.
@@ -3821,6 +4086,17 @@ grant select (
 grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
 grant delete on public.user_webhook_configs to authenticated;
 
+-- Not the counters, which follow trades.
+grant select, delete on public.strategies to authenticated;
+grant insert (
+  user_id, name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
+  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+) on public.strategies to authenticated;
+grant update (
+  name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
+  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+) on public.strategies to authenticated;
+
 grant execute on function
 public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
 public.list_api_keys()
@@ -3839,7 +4115,8 @@ grant execute on function public.has_feature(text) to authenticated, service_rol
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
-public.user_webhook_configs, public.signals, public.orders, public.fills, public.positions, public.trades
+public.user_webhook_configs, public.strategies, public.signals, public.orders, public.fills, public.positions,
+public.trades
 to service_role;
 grant select on public.audit_log to service_role;
 

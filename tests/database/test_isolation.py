@@ -137,10 +137,13 @@ def test_a_webhook_cannot_be_given_to_another_trader(two: Two) -> None:
 
 
 def test_rows_refer_to_rows_of_the_same_trader_only(two: Two) -> None:
+    their_strategy = two.world.value("select id from public.strategies where user_id = %s", two.other.id)
     statements = {
         "insert into public.signals (user_id, account_id, symbol) values (%s, %s, 'X')": two.other.account,
         "insert into public.signals (user_id, webhook_id, status, finished_at) values (%s, %s,"
         " 'rejected', now())": two.other.webhook,
+        "insert into public.signals (user_id, strategy_id, status, finished_at) values (%s, %s,"
+        " 'rejected', now())": their_strategy,
         "insert into public.positions (user_id, account_id, symbol, side, quantity, entry_price,"
         " entry_time, position_size_usd)"
         " values (%s, %s, 'Q', 'BUY', 1, 1, now(), 1)": two.other.account,

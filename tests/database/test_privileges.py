@@ -42,12 +42,14 @@ TABLES = {
     ("public.usage_this_month", "service_role"): "SELECT",
     ("public.trade_settings_global", "service_role"): CRUD,
     ("public.trade_settings_exchange", "service_role"): CRUD,
+    ("public.strategies", "authenticated"): "DELETE,SELECT",
     ("public.plans", "service_role"): CRUD,
     ("public.user_profiles", "service_role"): CRUD,
     ("public.subscriptions", "service_role"): CRUD,
     ("public.usage_logs", "service_role"): CRUD,
     ("public.user_api_keys", "service_role"): CRUD,
     ("public.user_webhook_configs", "service_role"): CRUD,
+    ("public.strategies", "service_role"): CRUD,
     ("public.signals", "service_role"): CRUD,
     ("public.orders", "service_role"): CRUD,
     ("public.fills", "service_role"): CRUD,
@@ -77,7 +79,14 @@ _HOOK = (
     "id user_id name active require_signature allowed_sources hint secret_hint old_live_since"
     " created_at updated_at"
 )
+# Not the counters.
+_STRATEGY = (
+    "name description asset_class status pine_script pine_script_version risk_level max_position_size_usd"
+    " stop_loss_percent take_profit_percent timeframe symbols notes"
+)
 COLUMNS = {
+    ("public.strategies", "authenticated", "INSERT"): {"user_id", *_STRATEGY.split()},
+    ("public.strategies", "authenticated", "UPDATE"): set(_STRATEGY.split()),
     ("public.user_profiles", "authenticated", "UPDATE"): {"full_name", "avatar_url"},
     ("public.user_api_keys", "authenticated", "SELECT"): set(_KEY.split()),
     ("public.user_webhook_configs", "authenticated", "SELECT"): set(_HOOK.split()),

@@ -1,0 +1,89 @@
+-- What a batch of a worker locks before it writes. A batch holds signals of several traders and strategies in any order,
+-- and another worker's batch holds others of the same in another order: each takes all it needs first, sorted.
+
+-- The ids that a path finds. What is no id is left out: it fails later, alone, and not the whole batch here.
+create function private.ids_in(p_items jsonb, p_path jsonpath) returns uuid[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select array_agg(distinct (v #>> '{}')::uuid) from jsonb_path_query(p_items, p_path) v
+    where v #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  );
+end
+$$;
+
+-- With p_fills the batch may open positions and write trades, which change the counters of strategies: those of the
+-- position that a signal closes too, and of a trade that grows.
+create function private.strategies_of(p_signals uuid[], p_fills boolean) returns uuid[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  concerned uuid[];
+begin
+  if not p_fills then
+    select array_agg(distinct s.strategy_id) into concerned
+    from public.signals s where s.id = any(p_signals) and s.strategy_id is not null;
+    return concerned;
+  end if;
+  with claimed as materialized (
+    select s.id, s.user_id, s.account_id, s.symbol, s.strategy_id from public.signals s where s.id = any(p_signals)
+  )
+  select array_agg(f.strategy_id) into concerned
+  from (
+    select c.strategy_id from claimed c
+    union
+    select p.strategy_id from claimed c
+    join public.positions p on p.user_id = c.user_id and p.account_id = c.account_id and p.symbol = c.symbol
+    union
+    select t.strategy_id from claimed c
+    join public.orders o on o.user_id = c.user_id and o.signal_id = c.id
+    join public.trades t on t.user_id = o.user_id and t.order_id = o.client_order_id
+  ) f
+  where f.strategy_id is not null;
+  return concerned;
+end
+$$;
+
+-- Also keeps traders, accounts and strategies from being deleted meanwhile: a deletion writes all signals that name what
+-- is deleted, in an order of its own.
+create function private.keep_batch(p_signals uuid[], p_accounts uuid[], p_fills boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  traders uuid[];
+  accounts uuid[];
+  strategies uuid[];
+begin
+  select array_agg(distinct b.user_id), array_agg(distinct b.account_id) into traders, accounts
+  from (
+    select s.user_id, s.account_id from public.signals s where s.id = any(p_signals)
+    union all
+    select k.user_id, k.id from public.user_api_keys k where k.id = any(p_accounts)
+  ) b;
+  perform from auth.users u where u.id = any(traders) order by u.id for key share;
+  perform from public.user_api_keys k where k.id = any(accounts) order by k.id for key share;
+  strategies := private.strategies_of(p_signals, p_fills);
+  if p_fills then
+    perform from public.strategies s where s.id = any(strategies) order by s.id for no key update;
+  elsif strategies is not null then
+    perform from public.strategies s where s.id = any(strategies) order by s.id for key share;
+  end if;
+end
+$$;
+
+-- For claims {"signal_id","news":[{"fills":[…]}]}.
+create function private.keep_claims(p_claims jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.keep_batch(
+    private.ids_in(p_claims, '$[*].signal_id'), null, p_claims @? '$[*].news[*].fills[*]');
+end
+$$;
