@@ -8,11 +8,11 @@ FUNCTIONS := edge_webhook supabase/functions/stripe_webhook
 # Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
 ARGS ?=
 
-.PHONY: help setup demo test lint format up down worker bench-latency migration clean
+.PHONY: help setup demo test lint format up down worker bench-latency migration types test-postgres15 clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: .venv/.ready ## install everything into .venv
 
@@ -34,6 +34,7 @@ lint: .venv/.ready ## run every static check
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint sql/schema
 	$(BIN)/squawk supabase/migrations/*.sql
+	$(BIN)/python -m scripts.database_lints check
 	@for folder in $(FUNCTIONS) scripts/local_stack/server; do \
 		echo "deno: $$folder"; (cd $$folder && $(DENO) task check && $(DENO) task lint && $(DENO) task fmt) || exit 1; done
 
@@ -56,6 +57,12 @@ bench-latency: .venv/.ready ## measure how long an alert waits before its order 
 
 migration: ## write sql/schema/ into the migration, while nothing is released
 	@cat sql/schema/*.sql > supabase/migrations/20261122000000_core.sql
+
+types: .venv/.ready ## generate supabase/database.types.ts from sql/schema/
+	@$(BIN)/python -m scripts.database_lints types
+
+test-postgres15: .venv/.ready ## run the database's tests on Debian's PostgreSQL, which is version 15 on Debian 12
+	@$(BIN)/python -m scripts.database_lints test $(ARGS)
 
 clean: ## stop the local stack and throw away its data and .venv
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m scripts.playground clean; fi

@@ -120,10 +120,15 @@ def _private_folder(folder: Path, account: Account) -> None:
 def _copy(tree: PostgresTree, target: Path, account: Account) -> PostgresTree:
     if not tree.relocatable:
         raise StackError(f"Account {account.name} cannot reach {tree.bin}: give that folder mode 0755.")
-    if not (target / "bin" / "postgres").exists():
+    if not target.is_dir():
         unfinished = target.with_suffix(".part")
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(tree.root, unfinished, symlinks=True)
         unfinished.chmod(0o755)
         unfinished.rename(target)
-    return PostgresTree(target, target / "bin", tree.major, relocatable=True)
+
+    def moved(path: Path) -> Path:
+        return target / path.relative_to(tree.root)
+
+    libraries = tuple(moved(folder) for folder in tree.libraries)
+    return PostgresTree(target, moved(tree.bin), tree.major, relocatable=True, libraries=libraries)

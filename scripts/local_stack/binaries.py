@@ -20,12 +20,16 @@ _INSTALL = "install the locked packages with `uv sync`"
 
 @dataclass(frozen=True, slots=True)
 class PostgresTree:
-    """An installed PostgreSQL server: `bin` holds initdb and postgres, `root` everything they need."""
+    """An installed PostgreSQL server: `bin` holds initdb and postgres, `root` everything they need.
+
+    `libraries` are folders that its programs look into before the system's own.
+    """
 
     root: Path
     bin: Path
     major: int
     relocatable: bool
+    libraries: tuple[Path, ...] = ()
 
     def tool(self, name: str) -> Path:
         return self.bin / name

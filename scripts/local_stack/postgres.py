@@ -12,7 +12,7 @@ from typing import Self
 
 from scripts.local_stack import account, bound, cluster_lock, ports, urls
 from scripts.local_stack.account import Home, give, settle
-from scripts.local_stack.binaries import find_postgres
+from scripts.local_stack.binaries import PostgresTree, find_postgres
 from scripts.local_stack.errors import StackError
 
 START_SECONDS = 60.0
@@ -41,16 +41,24 @@ _THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 class PostgresServer:
     """A cluster below `data`. `throwaway` turns off everything that makes it survive a power cut.
 
-    Use it as a context manager, or call `start` and `stop`. The superuser is `supabase_admin`.
+    Use it as a context manager, or call `start` and `stop`. The superuser is `supabase_admin`. The programs
+    are those of `tree`, or what `find_postgres` finds.
     """
 
     def __init__(
-        self, data: Path, *, port: int | None = None, password: str | None = None, throwaway: bool = False
+        self,
+        data: Path,
+        *,
+        port: int | None = None,
+        password: str | None = None,
+        throwaway: bool = False,
+        tree: PostgresTree | None = None,
     ) -> None:
         self.data = data
         self.port = ports.free_port() if port is None else port
         self.password = secrets.token_urlsafe(24) if password is None else password
         self._throwaway = throwaway
+        self._tree = tree
         self._process: subprocess.Popen[bytes] | None = None
         self._home: Home | None = None
 
@@ -86,7 +94,7 @@ class PostgresServer:
             return
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         if self._home is None:
-            self._home = settle(self.data, find_postgres())
+            self._home = settle(self.data, self._tree or find_postgres())
         home = self._home
         if not (home.cluster / "PG_VERSION").exists():
             self._create(home)
@@ -100,7 +108,7 @@ class PostgresServer:
                 on_parent_death=signal.SIGINT,
                 log=log,
                 account=home.account,
-                env=_environment(),
+                env=_environment(home.tree),
             )
         self._await_ready(home)
 
@@ -151,7 +159,7 @@ class PostgresServer:
                     on_parent_death=signal.SIGKILL,
                     log=log,
                     account=home.account,
-                    env=_environment(),
+                    env=_environment(home.tree),
                 )
                 code = maker.wait()
         finally:
@@ -193,6 +201,9 @@ class PostgresServer:
         )
 
 
-def _environment() -> dict[str, str]:
+def _environment(tree: PostgresTree) -> dict[str, str]:
     # PG* variables of the person's shell would change how initdb and postgres behave.
-    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    if tree.libraries:
+        environment["LD_LIBRARY_PATH"] = os.pathsep.join(map(str, tree.libraries))
+    return environment

@@ -122,6 +122,7 @@ $$;
 -- What is stored with the new values put over it. A sealed secret cannot be read here, so it has to be given whole.
 create function private.merge_secrets(p_account public.user_api_keys, p_given jsonb) returns jsonb
 language plpgsql
+stable
 set search_path = ''
 as $$
 declare

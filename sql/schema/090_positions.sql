@@ -90,7 +90,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  direction numeric := case p_position.side when 'BUY' then 1 else -1 end;
+  direction integer := case p_position.side when 'BUY' then 1 else -1 end;
   entry_fee numeric := p_position.entry_fees * p_quantity / p_position.quantity;
   pnl numeric := (p_price - p_position.entry_price) * p_quantity * direction - entry_fee - p_fee;
   cost numeric := p_position.entry_price * p_quantity;
@@ -164,7 +164,7 @@ declare
   fee numeric := coalesce((p_fill ->> 'fee')::numeric, 0);
   at timestamptz := (p_fill ->> 'filled_at')::timestamptz;
   held public.positions;
-  closing numeric := 0;
+  closing numeric := 0::numeric;
 begin
   insert into public.fills (
     user_id, account_id, order_id, venue_fill_id, symbol, side, price, quantity, fee, fee_currency, filled_at

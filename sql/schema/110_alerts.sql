@@ -150,7 +150,7 @@ as $$
 declare
   pair record;
   value jsonb;
-  given_names jsonb := '[]';
+  given_names jsonb := '[]'::jsonb;
 begin
   fields := '{"order_type": "market"}';
   warnings := '{}';

@@ -73,7 +73,7 @@ as $$
 declare
   venue text := p_fields ->> 'exchange';
   wanted text := p_fields ->> 'environment';
-  accounts integer;
+  accounts bigint;
 begin
   if venue is not null and venue not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper') then
     reason_code := 'unknown_exchange';
@@ -108,7 +108,7 @@ as $$
 declare
   allowed integer;
   plan_name text;
-  used integer;
+  used bigint;
   oldest timestamptz;
 begin
   select c.webhooks_per_hour, c.plan into allowed, plan_name from private.current_plan(p_user_id) c;

@@ -103,9 +103,10 @@ begin
       attempt = s.attempt + 1, fence = s.fence + 1,
       lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
     from chosen where s.id = chosen.id
-    returning s.*
+    -- One value of the row's own type: an array of anonymous records would be turned into text and read again.
+    returning s as signal
   )
-  select array_agg(t order by t.seq) into claimed from (select * from taken) t;
+  select array_agg(t.signal order by (t.signal).seq) into claimed from taken t;
   return coalesce((select jsonb_agg(private.work_order(c)) from unnest(claimed) c), '[]');
 end
 $$;

@@ -156,7 +156,7 @@ set search_path = ''
 as $$
 declare
   book private.paper_accounts;
-  sign_of numeric := case p_order ->> 'side' when 'buy' then 1 else -1 end;
+  sign_of integer := case p_order ->> 'side' when 'buy' then 1 else -1 end;
   amount numeric := (p_order ->> 'quantity')::numeric;
   reduce boolean := (p_order ->> 'reduce_only')::boolean;
   held private.paper_positions;

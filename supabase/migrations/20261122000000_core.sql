@@ -779,6 +779,7 @@ $$;
 -- What is stored with the new values put over it. A sealed secret cannot be read here, so it has to be given whole.
 create function private.merge_secrets(p_account public.user_api_keys, p_given jsonb) returns jsonb
 language plpgsql
+stable
 set search_path = ''
 as $$
 declare
@@ -1859,7 +1860,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  direction numeric := case p_position.side when 'BUY' then 1 else -1 end;
+  direction integer := case p_position.side when 'BUY' then 1 else -1 end;
   entry_fee numeric := p_position.entry_fees * p_quantity / p_position.quantity;
   pnl numeric := (p_price - p_position.entry_price) * p_quantity * direction - entry_fee - p_fee;
   cost numeric := p_position.entry_price * p_quantity;
@@ -1933,7 +1934,7 @@ declare
   fee numeric := coalesce((p_fill ->> 'fee')::numeric, 0);
   at timestamptz := (p_fill ->> 'filled_at')::timestamptz;
   held public.positions;
-  closing numeric := 0;
+  closing numeric := 0::numeric;
 begin
   insert into public.fills (
     user_id, account_id, order_id, venue_fill_id, symbol, side, price, quantity, fee, fee_currency, filled_at
@@ -2591,7 +2592,7 @@ as $$
 declare
   pair record;
   value jsonb;
-  given_names jsonb := '[]';
+  given_names jsonb := '[]'::jsonb;
 begin
   fields := '{"order_type": "market"}';
   warnings := '{}';
@@ -2761,7 +2762,7 @@ as $$
 declare
   venue text := p_fields ->> 'exchange';
   wanted text := p_fields ->> 'environment';
-  accounts integer;
+  accounts bigint;
 begin
   if venue is not null and venue not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper') then
     reason_code := 'unknown_exchange';
@@ -2796,7 +2797,7 @@ as $$
 declare
   allowed integer;
   plan_name text;
-  used integer;
+  used bigint;
   oldest timestamptz;
 begin
   select c.webhooks_per_hour, c.plan into allowed, plan_name from private.current_plan(p_user_id) c;
@@ -3233,9 +3234,10 @@ begin
       attempt = s.attempt + 1, fence = s.fence + 1,
       lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
     from chosen where s.id = chosen.id
-    returning s.*
+    -- One value of the row's own type: an array of anonymous records would be turned into text and read again.
+    returning s as signal
   )
-  select array_agg(t order by t.seq) into claimed from (select * from taken) t;
+  select array_agg(t.signal order by (t.signal).seq) into claimed from taken t;
   return coalesce((select jsonb_agg(private.work_order(c)) from unnest(claimed) c), '[]');
 end
 $$;
@@ -3849,7 +3851,7 @@ set search_path = ''
 as $$
 declare
   book private.paper_accounts;
-  sign_of numeric := case p_order ->> 'side' when 'buy' then 1 else -1 end;
+  sign_of integer := case p_order ->> 'side' when 'buy' then 1 else -1 end;
   amount numeric := (p_order ->> 'quantity')::numeric;
   reduce boolean := (p_order ->> 'reduce_only')::boolean;
   held private.paper_positions;

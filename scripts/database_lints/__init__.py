@@ -1,0 +1,1 @@
+"""Checks of the finished schema that need a database: advisors, plpgsql_check and the generated types."""

@@ -1,0 +1,1001 @@
+// Generated from sql/schema/ by `make types`; do not edit.
+
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
+
+export type Database = {
+  "public": {
+    Tables: {
+      "audit_log": {
+        Row: {
+          "action": string;
+          "actor": string;
+          "at": string;
+          "detail": NonNullable<Json>;
+          "id": number;
+          "subject": string | null;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "action": string;
+          "actor": string;
+          "at"?: string;
+          "detail"?: NonNullable<Json>;
+          "id"?: never;
+          "subject"?: string | null;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "action"?: string;
+          "actor"?: string;
+          "at"?: string;
+          "detail"?: NonNullable<Json>;
+          "id"?: never;
+          "subject"?: string | null;
+          "user_id"?: string | null;
+        };
+        Relationships: [];
+      };
+      "fills": {
+        Row: {
+          "account_id": string | null;
+          "created_at": string;
+          "fee": number;
+          "fee_currency": string | null;
+          "filled_at": string;
+          "id": string;
+          "order_id": string;
+          "price": number;
+          "quantity": number;
+          "side": string;
+          "symbol": string;
+          "user_id": string;
+          "venue_fill_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "created_at"?: string;
+          "fee"?: number;
+          "fee_currency"?: string | null;
+          "filled_at": string;
+          "id"?: string;
+          "order_id": string;
+          "price": number;
+          "quantity": number;
+          "side": string;
+          "symbol": string;
+          "user_id"?: string;
+          "venue_fill_id": string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "created_at"?: string;
+          "fee"?: number;
+          "fee_currency"?: string | null;
+          "filled_at"?: string;
+          "id"?: string;
+          "order_id"?: string;
+          "price"?: number;
+          "quantity"?: number;
+          "side"?: string;
+          "symbol"?: string;
+          "user_id"?: string;
+          "venue_fill_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "fills_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "fills_user_id_order_id_fkey";
+            columns: ["user_id", "order_id"];
+            isOneToOne: false;
+            referencedRelation: "orders";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
+      "orders": {
+        Row: {
+          "account_id": string | null;
+          "acknowledged_at": string | null;
+          "average_price": number | null;
+          "client_order_id": string;
+          "created_at": string;
+          "environment": string;
+          "exchange": string;
+          "filled_quantity": number;
+          "id": string;
+          "leg": number;
+          "order_type": string;
+          "quantity": number;
+          "reason": string | null;
+          "reason_code": string | null;
+          "reduce_only": boolean;
+          "reference_price": number | null;
+          "side": string;
+          "signal_id": string;
+          "state": string;
+          "submissions": number;
+          "submitted_at": string;
+          "symbol": string;
+          "updated_at": string;
+          "user_id": string;
+          "venue_order_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "acknowledged_at"?: string | null;
+          "average_price"?: number | null;
+          "client_order_id": string;
+          "created_at"?: string;
+          "environment": string;
+          "exchange": string;
+          "filled_quantity"?: number;
+          "id"?: string;
+          "leg": number;
+          "order_type": string;
+          "quantity": number;
+          "reason"?: string | null;
+          "reason_code"?: string | null;
+          "reduce_only"?: boolean;
+          "reference_price"?: number | null;
+          "side": string;
+          "signal_id": string;
+          "state"?: string;
+          "submissions"?: number;
+          "submitted_at"?: string;
+          "symbol": string;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "venue_order_id"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "acknowledged_at"?: string | null;
+          "average_price"?: number | null;
+          "client_order_id"?: string;
+          "created_at"?: string;
+          "environment"?: string;
+          "exchange"?: string;
+          "filled_quantity"?: number;
+          "id"?: string;
+          "leg"?: number;
+          "order_type"?: string;
+          "quantity"?: number;
+          "reason"?: string | null;
+          "reason_code"?: string | null;
+          "reduce_only"?: boolean;
+          "reference_price"?: number | null;
+          "side"?: string;
+          "signal_id"?: string;
+          "state"?: string;
+          "submissions"?: number;
+          "submitted_at"?: string;
+          "symbol"?: string;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "venue_order_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "orders_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "orders_user_id_signal_id_fkey";
+            columns: ["user_id", "signal_id"];
+            isOneToOne: false;
+            referencedRelation: "signals";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "orders_user_id_signal_id_fkey";
+            columns: ["user_id", "signal_id"];
+            isOneToOne: false;
+            referencedRelation: "webhook_requests";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
+      "plans": {
+        Row: {
+          "created_at": string;
+          "features": (string)[];
+          "max_exchanges": number | null;
+          "max_strategies": number | null;
+          "monthly_price_usd": number | null;
+          "name": string;
+          "position": number;
+          "updated_at": string;
+          "webhooks_per_hour": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "features"?: (string)[];
+          "max_exchanges"?: number | null;
+          "max_strategies"?: number | null;
+          "monthly_price_usd"?: number | null;
+          "name": string;
+          "position": number;
+          "updated_at"?: string;
+          "webhooks_per_hour"?: number | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "features"?: (string)[];
+          "max_exchanges"?: number | null;
+          "max_strategies"?: number | null;
+          "monthly_price_usd"?: number | null;
+          "name"?: string;
+          "position"?: number;
+          "updated_at"?: string;
+          "webhooks_per_hour"?: number | null;
+        };
+        Relationships: [];
+      };
+      "positions": {
+        Row: {
+          "account_id": string;
+          "asset_class": Database["public"]["Enums"]["asset_class_type"] | null;
+          "created_at": string;
+          "current_price": number | null;
+          "entry_fees": number;
+          "entry_order_id": string | null;
+          "entry_price": number;
+          "entry_time": string;
+          "exchange": string | null;
+          "id": string;
+          "last_price_update": string | null;
+          "notes": string | null;
+          "position_size_usd": number;
+          "quantity": number;
+          "side": string;
+          "stop_loss_order_id": string | null;
+          "stop_loss_percent": number | null;
+          "stop_loss_price": number | null;
+          "symbol": string;
+          "take_profit_order_id": string | null;
+          "take_profit_percent": number | null;
+          "take_profit_price": number | null;
+          "unrealized_pnl_percent": number | null;
+          "unrealized_pnl_usd": number | null;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "asset_class"?: Database["public"]["Enums"]["asset_class_type"] | null;
+          "created_at"?: string;
+          "current_price"?: number | null;
+          "entry_fees"?: number;
+          "entry_order_id"?: string | null;
+          "entry_price": number;
+          "entry_time": string;
+          "exchange"?: string | null;
+          "id"?: string;
+          "last_price_update"?: string | null;
+          "notes"?: string | null;
+          "position_size_usd": number;
+          "quantity": number;
+          "side": string;
+          "stop_loss_order_id"?: string | null;
+          "stop_loss_percent"?: number | null;
+          "stop_loss_price"?: number | null;
+          "symbol": string;
+          "take_profit_order_id"?: string | null;
+          "take_profit_percent"?: number | null;
+          "take_profit_price"?: number | null;
+          "unrealized_pnl_percent"?: number | null;
+          "unrealized_pnl_usd"?: number | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "asset_class"?: Database["public"]["Enums"]["asset_class_type"] | null;
+          "created_at"?: string;
+          "current_price"?: number | null;
+          "entry_fees"?: number;
+          "entry_order_id"?: string | null;
+          "entry_price"?: number;
+          "entry_time"?: string;
+          "exchange"?: string | null;
+          "id"?: string;
+          "last_price_update"?: string | null;
+          "notes"?: string | null;
+          "position_size_usd"?: number;
+          "quantity"?: number;
+          "side"?: string;
+          "stop_loss_order_id"?: string | null;
+          "stop_loss_percent"?: number | null;
+          "stop_loss_price"?: number | null;
+          "symbol"?: string;
+          "take_profit_order_id"?: string | null;
+          "take_profit_percent"?: number | null;
+          "take_profit_price"?: number | null;
+          "unrealized_pnl_percent"?: number | null;
+          "unrealized_pnl_usd"?: number | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "positions_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
+      "signals": {
+        Row: {
+          "account_id": string | null;
+          "acknowledged_at": string | null;
+          "action": string | null;
+          "alert": NonNullable<Json>;
+          "alert_at": string | null;
+          "attempt": number;
+          "claimed_at": string | null;
+          "claimed_by": string | null;
+          "created_at": string;
+          "environment": string | null;
+          "exchange": string | null;
+          "fence": number;
+          "finished_at": string | null;
+          "id": string;
+          "is_exit": boolean;
+          "lane": string | null;
+          "lease_until": string | null;
+          "plan": Json | null;
+          "raw": string | null;
+          "reason": string | null;
+          "reason_code": string | null;
+          "received_at": string;
+          "seq": number;
+          "status": string;
+          "submitted_at": string | null;
+          "symbol": string | null;
+          "user_id": string;
+          "warnings": (string)[];
+          "webhook_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "acknowledged_at"?: string | null;
+          "action"?: string | null;
+          "alert"?: NonNullable<Json>;
+          "alert_at"?: string | null;
+          "attempt"?: number;
+          "claimed_at"?: string | null;
+          "claimed_by"?: string | null;
+          "created_at"?: string;
+          "environment"?: string | null;
+          "exchange"?: string | null;
+          "fence"?: number;
+          "finished_at"?: string | null;
+          "id"?: string;
+          "is_exit"?: boolean;
+          "lane"?: never;
+          "lease_until"?: string | null;
+          "plan"?: Json | null;
+          "raw"?: string | null;
+          "reason"?: string | null;
+          "reason_code"?: string | null;
+          "received_at"?: string;
+          "seq"?: never;
+          "status"?: string;
+          "submitted_at"?: string | null;
+          "symbol"?: string | null;
+          "user_id"?: string;
+          "warnings"?: (string)[];
+          "webhook_id"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "acknowledged_at"?: string | null;
+          "action"?: string | null;
+          "alert"?: NonNullable<Json>;
+          "alert_at"?: string | null;
+          "attempt"?: number;
+          "claimed_at"?: string | null;
+          "claimed_by"?: string | null;
+          "created_at"?: string;
+          "environment"?: string | null;
+          "exchange"?: string | null;
+          "fence"?: number;
+          "finished_at"?: string | null;
+          "id"?: string;
+          "is_exit"?: boolean;
+          "lane"?: never;
+          "lease_until"?: string | null;
+          "plan"?: Json | null;
+          "raw"?: string | null;
+          "reason"?: string | null;
+          "reason_code"?: string | null;
+          "received_at"?: string;
+          "seq"?: never;
+          "status"?: string;
+          "submitted_at"?: string | null;
+          "symbol"?: string | null;
+          "user_id"?: string;
+          "warnings"?: (string)[];
+          "webhook_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "signals_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "signals_user_id_webhook_id_fkey";
+            columns: ["user_id", "webhook_id"];
+            isOneToOne: false;
+            referencedRelation: "user_webhook_configs";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
+      "subscriptions": {
+        Row: {
+          "cancel_at_period_end": boolean;
+          "canceled_at": string | null;
+          "created_at": string;
+          "current_period_end": string | null;
+          "current_period_start": string | null;
+          "id": string;
+          "max_exchanges": number | null;
+          "max_strategies": number | null;
+          "metadata": NonNullable<Json>;
+          "past_due_since": string | null;
+          "plan": string;
+          "status": string;
+          "stripe_customer_id": string | null;
+          "stripe_price_id": string | null;
+          "stripe_subscription_id": string | null;
+          "trial_end": string | null;
+          "trial_start": string | null;
+          "updated_at": string;
+          "user_id": string;
+          "webhooks_per_hour": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "cancel_at_period_end"?: boolean;
+          "canceled_at"?: string | null;
+          "created_at"?: string;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "id"?: string;
+          "max_exchanges"?: number | null;
+          "max_strategies"?: number | null;
+          "metadata"?: NonNullable<Json>;
+          "past_due_since"?: string | null;
+          "plan"?: string;
+          "status"?: string;
+          "stripe_customer_id"?: string | null;
+          "stripe_price_id"?: string | null;
+          "stripe_subscription_id"?: string | null;
+          "trial_end"?: string | null;
+          "trial_start"?: string | null;
+          "updated_at"?: string;
+          "user_id": string;
+          "webhooks_per_hour"?: number | null;
+        };
+        Update: {
+          "cancel_at_period_end"?: boolean;
+          "canceled_at"?: string | null;
+          "created_at"?: string;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "id"?: string;
+          "max_exchanges"?: number | null;
+          "max_strategies"?: number | null;
+          "metadata"?: NonNullable<Json>;
+          "past_due_since"?: string | null;
+          "plan"?: string;
+          "status"?: string;
+          "stripe_customer_id"?: string | null;
+          "stripe_price_id"?: string | null;
+          "stripe_subscription_id"?: string | null;
+          "trial_end"?: string | null;
+          "trial_start"?: string | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "webhooks_per_hour"?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "subscriptions_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "trades": {
+        Row: {
+          "account_id": string | null;
+          "asset_class": Database["public"]["Enums"]["asset_class_type"] | null;
+          "created_at": string;
+          "entry_price": number;
+          "entry_time": string;
+          "exchange": string | null;
+          "exit_price": number;
+          "exit_reason": string;
+          "exit_time": string;
+          "fees_usd": number;
+          "id": string;
+          "is_winner": boolean;
+          "notes": string | null;
+          "order_id": string;
+          "pnl_percent": number;
+          "pnl_usd": number;
+          "position_size_usd": number;
+          "quantity": number;
+          "side": string;
+          "stop_loss_percent": number | null;
+          "stop_loss_price": number | null;
+          "symbol": string;
+          "take_profit_percent": number | null;
+          "take_profit_price": number | null;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "asset_class"?: Database["public"]["Enums"]["asset_class_type"] | null;
+          "created_at"?: string;
+          "entry_price": number;
+          "entry_time": string;
+          "exchange"?: string | null;
+          "exit_price": number;
+          "exit_reason"?: string;
+          "exit_time": string;
+          "fees_usd"?: number;
+          "id"?: string;
+          "is_winner": boolean;
+          "notes"?: string | null;
+          "order_id": string;
+          "pnl_percent": number;
+          "pnl_usd": number;
+          "position_size_usd": number;
+          "quantity": number;
+          "side": string;
+          "stop_loss_percent"?: number | null;
+          "stop_loss_price"?: number | null;
+          "symbol": string;
+          "take_profit_percent"?: number | null;
+          "take_profit_price"?: number | null;
+          "user_id"?: string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "asset_class"?: Database["public"]["Enums"]["asset_class_type"] | null;
+          "created_at"?: string;
+          "entry_price"?: number;
+          "entry_time"?: string;
+          "exchange"?: string | null;
+          "exit_price"?: number;
+          "exit_reason"?: string;
+          "exit_time"?: string;
+          "fees_usd"?: number;
+          "id"?: string;
+          "is_winner"?: boolean;
+          "notes"?: string | null;
+          "order_id"?: string;
+          "pnl_percent"?: number;
+          "pnl_usd"?: number;
+          "position_size_usd"?: number;
+          "quantity"?: number;
+          "side"?: string;
+          "stop_loss_percent"?: number | null;
+          "stop_loss_price"?: number | null;
+          "symbol"?: string;
+          "take_profit_percent"?: number | null;
+          "take_profit_price"?: number | null;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "trades_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
+      "usage_logs": {
+        Row: {
+          "count": number;
+          "hour": string;
+          "kind": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "count"?: number;
+          "hour": string;
+          "kind": string;
+          "user_id"?: string;
+        };
+        Update: {
+          "count"?: number;
+          "hour"?: string;
+          "kind"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
+      "user_api_keys": {
+        Row: {
+          "created_at": string;
+          "environment": string;
+          "exchange": string;
+          "hint": string | null;
+          "id": string;
+          "key_version": number;
+          "label": string;
+          "secret_id": string;
+          "status": string;
+          "status_reason": string | null;
+          "updated_at": string;
+          "user_id": string;
+          "validated_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "environment": string;
+          "exchange": string;
+          "hint"?: string | null;
+          "id"?: string;
+          "key_version"?: number;
+          "label": string;
+          "secret_id": string;
+          "status"?: string;
+          "status_reason"?: string | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "validated_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "environment"?: string;
+          "exchange"?: string;
+          "hint"?: string | null;
+          "id"?: string;
+          "key_version"?: number;
+          "label"?: string;
+          "secret_id"?: string;
+          "status"?: string;
+          "status_reason"?: string | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "validated_at"?: string | null;
+        };
+        Relationships: [];
+      };
+      "user_profiles": {
+        Row: {
+          "avatar_url": string | null;
+          "created_at": string;
+          "email": string | null;
+          "full_name": string | null;
+          "id": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "avatar_url"?: string | null;
+          "created_at"?: string;
+          "email"?: string | null;
+          "full_name"?: string | null;
+          "id": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "avatar_url"?: string | null;
+          "created_at"?: string;
+          "email"?: string | null;
+          "full_name"?: string | null;
+          "id"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [];
+      };
+      "user_webhook_configs": {
+        Row: {
+          "active": boolean;
+          "allowed_sources": (string)[] | null;
+          "created_at": string;
+          "hint": string;
+          "id": string;
+          "name": string;
+          "require_signature": boolean;
+          "secret_id": string;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "active"?: boolean;
+          "allowed_sources"?: (string)[] | null;
+          "created_at"?: string;
+          "hint": string;
+          "id"?: string;
+          "name"?: string;
+          "require_signature"?: boolean;
+          "secret_id": string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "active"?: boolean;
+          "allowed_sources"?: (string)[] | null;
+          "created_at"?: string;
+          "hint"?: string;
+          "id"?: string;
+          "name"?: string;
+          "require_signature"?: boolean;
+          "secret_id"?: string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
+    };
+    Views: {
+      "trade_stats": {
+        Row: {
+          "avg_loss": number | null;
+          "avg_pnl_per_trade": number | null;
+          "avg_win": number | null;
+          "largest_loss": number | null;
+          "largest_win": number | null;
+          "losing_trades": number | null;
+          "total_pnl_usd": number | null;
+          "total_trades": number | null;
+          "user_id": string;
+          "win_rate_percent": number | null;
+          "winning_trades": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "webhook_requests": {
+        Row: {
+          "action": string | null;
+          "created_at": string;
+          "error_message": string | null;
+          "exchange": string | null;
+          "id": string;
+          "payload": NonNullable<Json>;
+          "processed_at": string | null;
+          "status": string | null;
+          "symbol": string | null;
+          "user_id": string;
+          "webhook_secret": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "action"?: string | null;
+          "created_at"?: string | null;
+          "error_message"?: string | null;
+          "exchange"?: string | null;
+          "id"?: string | null;
+          "payload"?: Json | null;
+          "processed_at"?: string | null;
+          "status"?: string | null;
+          "symbol"?: string | null;
+          "user_id"?: string | null;
+          "webhook_secret"?: string | null;
+        };
+        Update: {
+          "action"?: string | null;
+          "created_at"?: string | null;
+          "error_message"?: string | null;
+          "exchange"?: string | null;
+          "id"?: string | null;
+          "payload"?: Json | null;
+          "processed_at"?: string | null;
+          "status"?: string | null;
+          "symbol"?: string | null;
+          "user_id"?: string | null;
+          "webhook_secret"?: string | null;
+        };
+        Relationships: [];
+      };
+    };
+    Functions: {
+      "begin_orders": { Args: { "p_claims": Json }; Returns: Json };
+      "check_webhook_limit": { Args: { "p_plan"?: string; "p_user_id": string }; Returns: boolean };
+      "claim_accounts": {
+        Args: { "p_lease_seconds": number; "p_limit": number; "p_worker": string };
+        Returns: Json;
+      };
+      "claim_signals": {
+        Args: { "p_lease_seconds": number; "p_limit": number; "p_worker": string };
+        Returns: Json;
+      };
+      "claim_tasks": {
+        Args: { "p_lease_seconds": number; "p_limit": number; "p_worker": string };
+        Returns: Json;
+      };
+      "create_webhook": { Args: { "p_name"?: string }; Returns: Json };
+      "delete_api_key": { Args: { "p_account_id": string }; Returns: boolean };
+      "extend_leases": { Args: { "p_claims": Json; "p_lease_seconds": number }; Returns: Json };
+      "finish_accounts": { Args: { "p_results": Json }; Returns: Json };
+      "finish_signals": {
+        Args: { "p_lease_seconds"?: number; "p_limit"?: number; "p_results": Json; "p_worker"?: string };
+        Returns: Json;
+      };
+      "finish_tasks": { Args: { "p_results": Json }; Returns: Json };
+      "get_user_subscription_plan_safe": { Args: { "p_user_id": string }; Returns: string };
+      "ingest_alert": {
+        Args: { "p_body": string; "p_headers": Json; "p_ip": string; "p_token": string };
+        Returns: Json;
+      };
+      "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
+      "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
+      "paper_open": {
+        Args: {
+          "p_account_id": string;
+          "p_currency": string;
+          "p_key_hash": string;
+          "p_starting_balance": number;
+        };
+        Returns: Json;
+      };
+      "paper_submit": {
+        Args: { "p_account_id": string; "p_key_hash": string; "p_order": Json; "p_terms": Json };
+        Returns: Json;
+      };
+      "release_signals": { Args: { "p_claims": Json }; Returns: Json };
+      "save_api_key": {
+        Args: {
+          "p_environment": string;
+          "p_exchange": string;
+          "p_hint"?: string;
+          "p_label": string;
+          "p_sealed": string;
+        };
+        Returns: string;
+      };
+      "store_stripe_event": { Args: { "p_event": Json }; Returns: boolean };
+      "worker_heartbeat": {
+        Args: { "p_counters": Json; "p_ping"?: string; "p_version": string; "p_worker": string };
+        Returns: Json;
+      };
+    };
+    Enums: {
+      "asset_class_type": "forex" | "crypto" | "options" | "stocks" | "futures";
+    };
+    CompositeTypes: {
+      [_ in never]: never;
+    };
+  };
+};
+
+type DatabaseWithoutInternals = Omit<Database, "__InternalSupabase">;
+
+type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, "public">];
+
+export type Tables<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof (
+      & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+      & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"]
+    )
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals } ? (
+    & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"]
+  )[TableName] extends {
+    Row: infer R;
+  } ? R
+  : never
+  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    ? (DefaultSchema["Tables"] & DefaultSchema["Views"])[DefaultSchemaTableNameOrOptions] extends {
+      Row: infer R;
+    } ? R
+    : never
+  : never;
+
+export type TablesInsert<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+    Insert: infer I;
+  } ? I
+  : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Insert: infer I;
+    } ? I
+    : never
+  : never;
+
+export type TablesUpdate<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+    Update: infer U;
+  } ? U
+  : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Update: infer U;
+    } ? U
+    : never
+  : never;
+
+export type Enums<
+  DefaultSchemaEnumNameOrOptions extends
+    | keyof DefaultSchema["Enums"]
+    | { schema: keyof DatabaseWithoutInternals },
+  EnumName extends DefaultSchemaEnumNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"]
+    : never = never,
+> = DefaultSchemaEnumNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"][EnumName]
+  : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema["Enums"]
+    ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
+  : never;
+
+export type CompositeTypes<
+  PublicCompositeTypeNameOrOptions extends
+    | keyof DefaultSchema["CompositeTypes"]
+    | { schema: keyof DatabaseWithoutInternals },
+  CompositeTypeName extends PublicCompositeTypeNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"]
+    : never = never,
+> = PublicCompositeTypeNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"][CompositeTypeName]
+  : PublicCompositeTypeNameOrOptions extends keyof DefaultSchema["CompositeTypes"]
+    ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
+  : never;
+
+export const Constants = {
+  "public": {
+    Enums: {
+      "asset_class_type": ["forex", "crypto", "options", "stocks", "futures"],
+    },
+  },
+} as const;
