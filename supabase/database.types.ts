@@ -36,6 +36,58 @@ export type Database = {
         };
         Relationships: [];
       };
+      "entitlements": {
+        Row: {
+          "addon": string;
+          "cancel_at_period_end": boolean;
+          "canceled_at": string | null;
+          "created_at": string;
+          "current_period_end": string | null;
+          "current_period_start": string | null;
+          "id": string;
+          "past_due_since": string | null;
+          "status": string;
+          "stripe_price_id": string | null;
+          "stripe_subscription_id": string | null;
+          "stripe_subscription_item_id": string | null;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "addon": string;
+          "cancel_at_period_end"?: boolean;
+          "canceled_at"?: string | null;
+          "created_at"?: string;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "id"?: string;
+          "past_due_since"?: string | null;
+          "status"?: string;
+          "stripe_price_id"?: string | null;
+          "stripe_subscription_id"?: string | null;
+          "stripe_subscription_item_id"?: string | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "addon"?: string;
+          "cancel_at_period_end"?: boolean;
+          "canceled_at"?: string | null;
+          "created_at"?: string;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "id"?: string;
+          "past_due_since"?: string | null;
+          "status"?: string;
+          "stripe_price_id"?: string | null;
+          "stripe_subscription_id"?: string | null;
+          "stripe_subscription_item_id"?: string | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "fills": {
         Row: {
           "account_id": string | null;
@@ -530,6 +582,143 @@ export type Database = {
           },
         ];
       };
+      "trade_settings_exchange": {
+        Row: {
+          "allow_weekends": boolean;
+          "auto_close_outside_window": boolean;
+          "created_at": string;
+          "enabled": boolean;
+          "entry_limit_offset_percent": number;
+          "exchange": string;
+          "extra_settings": NonNullable<Json>;
+          "id": string;
+          "max_open_positions": number;
+          "max_position_size_usd": number;
+          "max_signal_age_sec": number;
+          "max_trades_per_day": number;
+          "news_filter": boolean;
+          "notes": string | null;
+          "position_size_percent": number;
+          "sl_percent": number;
+          "stop_loss_percent": number;
+          "strike_tolerance_percent": number;
+          "take_profit_percent": number;
+          "tp_percent": number;
+          "trading_hours_preset": string;
+          "trading_window": NonNullable<Json>;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "allow_weekends"?: boolean;
+          "auto_close_outside_window"?: boolean;
+          "created_at"?: string;
+          "enabled"?: boolean;
+          "entry_limit_offset_percent"?: number;
+          "exchange": string;
+          "extra_settings"?: NonNullable<Json>;
+          "id"?: string;
+          "max_open_positions"?: number;
+          "max_position_size_usd"?: number;
+          "max_signal_age_sec"?: number;
+          "max_trades_per_day"?: number;
+          "news_filter"?: boolean;
+          "notes"?: string | null;
+          "position_size_percent"?: number;
+          "sl_percent"?: number;
+          "stop_loss_percent"?: number;
+          "strike_tolerance_percent"?: number;
+          "take_profit_percent"?: number;
+          "tp_percent"?: number;
+          "trading_hours_preset"?: string;
+          "trading_window"?: NonNullable<Json>;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "allow_weekends"?: boolean;
+          "auto_close_outside_window"?: boolean;
+          "created_at"?: string;
+          "enabled"?: boolean;
+          "entry_limit_offset_percent"?: number;
+          "exchange"?: string;
+          "extra_settings"?: NonNullable<Json>;
+          "id"?: string;
+          "max_open_positions"?: number;
+          "max_position_size_usd"?: number;
+          "max_signal_age_sec"?: number;
+          "max_trades_per_day"?: number;
+          "news_filter"?: boolean;
+          "notes"?: string | null;
+          "position_size_percent"?: number;
+          "sl_percent"?: number;
+          "stop_loss_percent"?: number;
+          "strike_tolerance_percent"?: number;
+          "take_profit_percent"?: number;
+          "tp_percent"?: number;
+          "trading_hours_preset"?: string;
+          "trading_window"?: NonNullable<Json>;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
+      "trade_settings_global": {
+        Row: {
+          "allow_weekends": boolean;
+          "created_at": string;
+          "enabled": boolean;
+          "extra_settings": NonNullable<Json>;
+          "id": string;
+          "max_position_size_usd": number;
+          "max_trades_per_day": number;
+          "news_filter": boolean;
+          "notes": string | null;
+          "stop_loss_percent": number;
+          "take_profit_percent": number;
+          "trading_hours_preset": string;
+          "trading_window": NonNullable<Json>;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "allow_weekends"?: boolean;
+          "created_at"?: string;
+          "enabled"?: boolean;
+          "extra_settings"?: NonNullable<Json>;
+          "id"?: string;
+          "max_position_size_usd"?: number;
+          "max_trades_per_day"?: number;
+          "news_filter"?: boolean;
+          "notes"?: string | null;
+          "stop_loss_percent"?: number;
+          "take_profit_percent"?: number;
+          "trading_hours_preset"?: string;
+          "trading_window"?: NonNullable<Json>;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "allow_weekends"?: boolean;
+          "created_at"?: string;
+          "enabled"?: boolean;
+          "extra_settings"?: NonNullable<Json>;
+          "id"?: string;
+          "max_position_size_usd"?: number;
+          "max_trades_per_day"?: number;
+          "news_filter"?: boolean;
+          "notes"?: string | null;
+          "stop_loss_percent"?: number;
+          "take_profit_percent"?: number;
+          "trading_hours_preset"?: string;
+          "trading_window"?: NonNullable<Json>;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "trades": {
         Row: {
           "account_id": string | null;
@@ -647,13 +836,19 @@ export type Database = {
       };
       "user_api_keys": {
         Row: {
+          "account_id": string | null;
+          "base_url": string | null;
           "created_at": string;
           "environment": string;
           "exchange": string;
+          "extra_metadata": NonNullable<Json>;
+          "form": string;
           "hint": string | null;
           "id": string;
           "key_version": number;
           "label": string;
+          "last_tested": string | null;
+          "secret_fields": (string)[];
           "secret_id": string;
           "status": string;
           "status_reason": string | null;
@@ -663,13 +858,19 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "account_id"?: string | null;
+          "base_url"?: string | null;
           "created_at"?: string;
           "environment": string;
           "exchange": string;
+          "extra_metadata"?: NonNullable<Json>;
+          "form"?: string;
           "hint"?: string | null;
           "id"?: string;
           "key_version"?: number;
           "label": string;
+          "last_tested"?: string | null;
+          "secret_fields"?: (string)[];
           "secret_id": string;
           "status"?: string;
           "status_reason"?: string | null;
@@ -678,13 +879,19 @@ export type Database = {
           "validated_at"?: string | null;
         };
         Update: {
+          "account_id"?: string | null;
+          "base_url"?: string | null;
           "created_at"?: string;
           "environment"?: string;
           "exchange"?: string;
+          "extra_metadata"?: NonNullable<Json>;
+          "form"?: string;
           "hint"?: string | null;
           "id"?: string;
           "key_version"?: number;
           "label"?: string;
+          "last_tested"?: string | null;
+          "secret_fields"?: (string)[];
           "secret_id"?: string;
           "status"?: string;
           "status_reason"?: string | null;
@@ -730,7 +937,9 @@ export type Database = {
           "hint": string;
           "id": string;
           "name": string;
+          "old_live_since": string | null;
           "require_signature": boolean;
+          "secret_hint": string;
           "secret_id": string;
           "updated_at": string;
           "user_id": string;
@@ -743,7 +952,9 @@ export type Database = {
           "hint": string;
           "id"?: string;
           "name"?: string;
+          "old_live_since"?: string | null;
           "require_signature"?: boolean;
+          "secret_hint": string;
           "secret_id": string;
           "updated_at"?: string;
           "user_id"?: string;
@@ -755,7 +966,9 @@ export type Database = {
           "hint"?: string;
           "id"?: string;
           "name"?: string;
+          "old_live_since"?: string | null;
           "require_signature"?: boolean;
+          "secret_hint"?: string;
           "secret_id"?: string;
           "updated_at"?: string;
           "user_id"?: string;
@@ -777,6 +990,24 @@ export type Database = {
           "user_id": string;
           "win_rate_percent": number | null;
           "winning_trades": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "usage_this_month": {
+        Row: {
+          "count": number | null;
+          "kind": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "usage_today": {
+        Row: {
+          "count": number | null;
+          "kind": string;
+          "user_id": string;
         };
         ComputedFields: never;
         Relationships: [];
@@ -826,6 +1057,7 @@ export type Database = {
       };
     };
     Functions: {
+      "announce": { Args: { "p_text": string }; Returns: Json };
       "begin_orders": { Args: { "p_claims": Json }; Returns: Json };
       "check_webhook_limit": { Args: { "p_plan"?: string; "p_user_id": string }; Returns: boolean };
       "claim_accounts": {
@@ -842,6 +1074,7 @@ export type Database = {
       };
       "create_webhook": { Args: { "p_name"?: string }; Returns: Json };
       "delete_api_key": { Args: { "p_account_id": string }; Returns: boolean };
+      "end_old_webhook_credentials": { Args: { "p_webhook_id": string }; Returns: boolean };
       "extend_leases": { Args: { "p_claims": Json; "p_lease_seconds": number }; Returns: Json };
       "finish_accounts": { Args: { "p_results": Json }; Returns: Json };
       "finish_signals": {
@@ -850,10 +1083,13 @@ export type Database = {
       };
       "finish_tasks": { Args: { "p_results": Json }; Returns: Json };
       "get_user_subscription_plan_safe": { Args: { "p_user_id": string }; Returns: string };
+      "halt_trading": { Args: { "p_reason": string }; Returns: Json };
+      "has_feature": { Args: { "p_name": string }; Returns: boolean };
       "ingest_alert": {
         Args: { "p_body": string; "p_headers": Json; "p_ip": string; "p_token": string };
         Returns: Json;
       };
+      "list_api_keys": { Args: Record<PropertyKey, never>; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
       "paper_open": {
@@ -869,18 +1105,26 @@ export type Database = {
         Args: { "p_account_id": string; "p_key_hash": string; "p_order": Json; "p_terms": Json };
         Returns: Json;
       };
+      "platform_status": { Args: Record<PropertyKey, never>; Returns: Json };
       "release_signals": { Args: { "p_claims": Json }; Returns: Json };
+      "resume_trading": { Args: Record<PropertyKey, never>; Returns: Json };
+      "reveal_webhook": { Args: { "p_webhook_id": string }; Returns: Json };
+      "rotate_webhook": { Args: { "p_webhook_id": string }; Returns: Json };
       "save_api_key": {
         Args: {
+          "p_account_id"?: string;
           "p_environment": string;
           "p_exchange": string;
+          "p_fields"?: (string)[];
           "p_hint"?: string;
           "p_label": string;
           "p_sealed": string;
         };
         Returns: string;
       };
+      "set_api_url": { Args: { "p_url": string }; Returns: string };
       "store_stripe_event": { Args: { "p_event": Json }; Returns: boolean };
+      "webhook_url": { Args: { "p_webhook_id": string }; Returns: Json };
       "worker_heartbeat": {
         Args: { "p_counters": Json; "p_ping"?: string; "p_version": string; "p_worker": string };
         Returns: Json;

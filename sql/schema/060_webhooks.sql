@@ -61,11 +61,10 @@ set search_path = ''
 as $$
 declare
   source text;
-  network inet;
 begin
   foreach source in array coalesce(new.allowed_sources, '{}') loop
     if lower(source) <> 'tradingview' then
-      network := source::inet;
+      perform source::inet;
     end if;
   end loop;
   return new;

@@ -65,7 +65,7 @@ begin
   where w.user_id = p_user_id order by w.created_at, w.id limit 1 for no key update;
   begin
     if webhook.id is null then
-      webhook.id := private.make_webhook(p_user_id, p_label, actor, p_secret) ->> 'id';
+      webhook.id := (private.make_webhook(p_user_id, p_label, actor, p_secret) ->> 'id')::uuid;
     else
       perform private.replace_webhook_secret(webhook, p_secret, p_label);
     end if;

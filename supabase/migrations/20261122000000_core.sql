@@ -913,11 +913,10 @@ set search_path = ''
 as $$
 declare
   source text;
-  network inet;
 begin
   foreach source in array coalesce(new.allowed_sources, '{}') loop
     if lower(source) <> 'tradingview' then
-      network := source::inet;
+      perform source::inet;
     end if;
   end loop;
   return new;
@@ -1465,7 +1464,7 @@ begin
   where w.user_id = p_user_id order by w.created_at, w.id limit 1 for no key update;
   begin
     if webhook.id is null then
-      webhook.id := private.make_webhook(p_user_id, p_label, actor, p_secret) ->> 'id';
+      webhook.id := (private.make_webhook(p_user_id, p_label, actor, p_secret) ->> 'id')::uuid;
     else
       perform private.replace_webhook_secret(webhook, p_secret, p_label);
     end if;
