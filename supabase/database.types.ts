@@ -316,6 +316,7 @@ export type Database = {
           "stop_loss_order_id": string | null;
           "stop_loss_percent": number | null;
           "stop_loss_price": number | null;
+          "strategy_id": string | null;
           "symbol": string;
           "take_profit_order_id": string | null;
           "take_profit_percent": number | null;
@@ -345,6 +346,7 @@ export type Database = {
           "stop_loss_order_id"?: string | null;
           "stop_loss_percent"?: number | null;
           "stop_loss_price"?: number | null;
+          "strategy_id"?: string | null;
           "symbol": string;
           "take_profit_order_id"?: string | null;
           "take_profit_percent"?: number | null;
@@ -373,6 +375,7 @@ export type Database = {
           "stop_loss_order_id"?: string | null;
           "stop_loss_percent"?: number | null;
           "stop_loss_price"?: number | null;
+          "strategy_id"?: string | null;
           "symbol"?: string;
           "take_profit_order_id"?: string | null;
           "take_profit_percent"?: number | null;
@@ -388,6 +391,13 @@ export type Database = {
             columns: ["user_id", "account_id"];
             isOneToOne: false;
             referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "positions_user_id_strategy_id_fkey";
+            columns: ["user_id", "strategy_id"];
+            isOneToOne: false;
+            referencedRelation: "strategies";
             referencedColumns: ["user_id", "id"];
           },
         ];
@@ -418,6 +428,7 @@ export type Database = {
           "received_at": string;
           "seq": number;
           "status": string;
+          "strategy_id": string | null;
           "submitted_at": string | null;
           "symbol": string | null;
           "user_id": string;
@@ -450,6 +461,7 @@ export type Database = {
           "received_at"?: string;
           "seq"?: never;
           "status"?: string;
+          "strategy_id"?: string | null;
           "submitted_at"?: string | null;
           "symbol"?: string | null;
           "user_id"?: string;
@@ -481,6 +493,7 @@ export type Database = {
           "received_at"?: string;
           "seq"?: never;
           "status"?: string;
+          "strategy_id"?: string | null;
           "submitted_at"?: string | null;
           "symbol"?: string | null;
           "user_id"?: string;
@@ -496,6 +509,13 @@ export type Database = {
             referencedColumns: ["user_id", "id"];
           },
           {
+            foreignKeyName: "signals_user_id_strategy_id_fkey";
+            columns: ["user_id", "strategy_id"];
+            isOneToOne: false;
+            referencedRelation: "strategies";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
             foreignKeyName: "signals_user_id_webhook_id_fkey";
             columns: ["user_id", "webhook_id"];
             isOneToOne: false;
@@ -503,6 +523,85 @@ export type Database = {
             referencedColumns: ["user_id", "id"];
           },
         ];
+      };
+      "strategies": {
+        Row: {
+          "asset_class": Database["public"]["Enums"]["asset_class_type"] | null;
+          "avg_profit": number | null;
+          "created_at": string;
+          "description": string | null;
+          "id": string;
+          "losing_trades": number | null;
+          "max_position_size_usd": number | null;
+          "name": string;
+          "notes": string | null;
+          "pine_script": string | null;
+          "pine_script_version": string | null;
+          "risk_level": string | null;
+          "status": string;
+          "stop_loss_percent": number | null;
+          "success_rate": number | null;
+          "symbols": (string)[] | null;
+          "take_profit_percent": number | null;
+          "timeframe": string | null;
+          "total_pnl_usd": number;
+          "total_trades": number;
+          "updated_at": string;
+          "user_id": string;
+          "winning_trades": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "asset_class"?: Database["public"]["Enums"]["asset_class_type"] | null;
+          "avg_profit"?: never;
+          "created_at"?: string;
+          "description"?: string | null;
+          "id"?: string;
+          "losing_trades"?: never;
+          "max_position_size_usd"?: number | null;
+          "name": string;
+          "notes"?: string | null;
+          "pine_script"?: string | null;
+          "pine_script_version"?: string | null;
+          "risk_level"?: string | null;
+          "status"?: string;
+          "stop_loss_percent"?: number | null;
+          "success_rate"?: never;
+          "symbols"?: (string)[] | null;
+          "take_profit_percent"?: number | null;
+          "timeframe"?: string | null;
+          "total_pnl_usd"?: number;
+          "total_trades"?: number;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "winning_trades"?: number;
+        };
+        Update: {
+          "asset_class"?: Database["public"]["Enums"]["asset_class_type"] | null;
+          "avg_profit"?: never;
+          "created_at"?: string;
+          "description"?: string | null;
+          "id"?: string;
+          "losing_trades"?: never;
+          "max_position_size_usd"?: number | null;
+          "name"?: string;
+          "notes"?: string | null;
+          "pine_script"?: string | null;
+          "pine_script_version"?: string | null;
+          "risk_level"?: string | null;
+          "status"?: string;
+          "stop_loss_percent"?: number | null;
+          "success_rate"?: never;
+          "symbols"?: (string)[] | null;
+          "take_profit_percent"?: number | null;
+          "timeframe"?: string | null;
+          "total_pnl_usd"?: number;
+          "total_trades"?: number;
+          "updated_at"?: string;
+          "user_id"?: string;
+          "winning_trades"?: number;
+        };
+        Relationships: [];
       };
       "subscriptions": {
         Row: {
@@ -742,6 +841,7 @@ export type Database = {
           "side": string;
           "stop_loss_percent": number | null;
           "stop_loss_price": number | null;
+          "strategy_id": string | null;
           "symbol": string;
           "take_profit_percent": number | null;
           "take_profit_price": number | null;
@@ -770,6 +870,7 @@ export type Database = {
           "side": string;
           "stop_loss_percent"?: number | null;
           "stop_loss_price"?: number | null;
+          "strategy_id"?: string | null;
           "symbol": string;
           "take_profit_percent"?: number | null;
           "take_profit_price"?: number | null;
@@ -797,6 +898,7 @@ export type Database = {
           "side"?: string;
           "stop_loss_percent"?: number | null;
           "stop_loss_price"?: number | null;
+          "strategy_id"?: string | null;
           "symbol"?: string;
           "take_profit_percent"?: number | null;
           "take_profit_price"?: number | null;
@@ -808,6 +910,13 @@ export type Database = {
             columns: ["user_id", "account_id"];
             isOneToOne: false;
             referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "trades_user_id_strategy_id_fkey";
+            columns: ["user_id", "strategy_id"];
+            isOneToOne: false;
+            referencedRelation: "strategies";
             referencedColumns: ["user_id", "id"];
           },
         ];
