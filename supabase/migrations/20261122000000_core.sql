@@ -565,6 +565,39 @@ comment on column public.user_api_keys.last_tested is 'When a test of the keys w
 create trigger touch before update on public.user_api_keys
 for each row execute function private.touch_updated_at();
 
+-- What the checks of the table forbid, in words for those who typed it.
+create function private.check_account() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  wrong text := case
+    when coalesce(new.exchange not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper'), true)
+      then 'the exchange must be aster, oanda, tradier, tastytrade or paper'
+    when coalesce(new.environment not in ('production', 'sandbox', 'paper'), true)
+      then 'the environment must be production, sandbox or paper'
+    when (new.exchange = 'paper') <> (new.environment = 'paper')
+      then 'the exchange paper has the environment paper, and no other exchange has it'
+    when coalesce(length(new.label) not between 1 and 100, true) then 'the label must have 1 to 100 characters'
+    when length(new.hint) > 4 then 'the hint has at most 4 characters'
+    when array_ndims(new.secret_fields) > 1 or cardinality(new.secret_fields) > 20
+      or array_position(new.secret_fields, null) is not null or length(new.secret_fields::text) > 500
+      then 'the fields are a list of at most 20 names, together at most 500 characters'
+    when length(new.account_id) > 100 then 'the account id has at most 100 characters'
+    when length(new.base_url) > 300 then 'the base URL has at most 300 characters'
+    when jsonb_typeof(new.extra_metadata) <> 'object' or length(new.extra_metadata::text) > 8192
+      then 'the extra metadata must be an object of at most 8192 characters'
+  end;
+begin
+  if wrong is not null then
+    raise exception '%', wrong using errcode = '22023', hint = 'nothing was saved; correct the value and save again';
+  end if;
+  return new;
+end
+$$;
+create trigger check_account before insert or update on public.user_api_keys
+for each row execute function private.check_account();
+
 -- Also runs when a trader is deleted: the cascade deletes his accounts, and this deletes their secrets.
 create function private.delete_vault_secret() returns trigger
 language plpgsql
@@ -603,7 +636,7 @@ set search_path = ''
 as $$
 begin
   if auth.uid() is null then
-    raise exception 'sign in first' using errcode = '42501';
+    raise exception 'sign in first' using errcode = '42501', hint = 'send the access token of a signed-in trader';
   end if;
   return auth.uid();
 end

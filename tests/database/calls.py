@@ -115,16 +115,18 @@ class Caller:
         self._owned = _owned_rows(two.world)
 
     @contextmanager
-    def acting_as(self, actor: str) -> Iterator[None]:
+    def acting_as(self, actor: str, *, keep: bool = False) -> Iterator[None]:
         role, whose = ACTORS[actor]
         ids = {"owner": self.two.owner.id, "other": self.two.other.id}
         claims = {"role": role} | ({"sub": ids[whose]} if whose else {})
-        with self.connection.transaction(force_rollback=True):
+        with self.connection.transaction(force_rollback=not keep):
             self.connection.execute(
                 "select set_config('request.jwt.claims', %s, true)", (json.dumps(claims),)
             )
             self.connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
             yield
+            # A savepoint that is kept would keep the role too.
+            self.connection.execute("reset role")
 
     def run(self, name: str, arguments: Mapping[str, str | None]) -> Any:
         statement = sql.SQL("select to_jsonb(f) from public.{}({}) f").format(
