@@ -78,6 +78,7 @@ to sparky_worker, service_role;
 
 -- The dashboard under the names that it knows. The views run with the rights of whoever asks.
 grant select on public.webhook_requests, public.trade_stats to authenticated, service_role;
+grant select, insert, update, delete on public.bot_credentials to authenticated, service_role, dashboard_server;
 grant execute on function
 public.get_user_subscription_plan_safe(uuid), public.check_webhook_limit(uuid, text)
 to authenticated, service_role, dashboard_server;
@@ -90,6 +91,13 @@ grant insert, update on public.webhook_requests to dashboard_server, service_rol
 grant select (
   id, user_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
 ) on public.signals to dashboard_server;
+-- What bot_credentials shows of the tables beneath it.
+grant select (
+  id, user_id, exchange, environment, label, hint, secret_fields, account_id, base_url, extra_metadata, last_tested,
+  created_at, updated_at
+) on public.user_api_keys to dashboard_server;
+grant select (id, user_id, name, secret_hint, created_at, updated_at)
+on public.user_webhook_configs to dashboard_server;
 grant select on public.subscriptions, public.user_profiles to dashboard_server;
 -- PostgREST's upsert also sets the columns of its conflict target, so they are among those to update.
 grant

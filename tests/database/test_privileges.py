@@ -59,6 +59,9 @@ TABLES = {
     ("public.webhook_requests", "authenticated"): "SELECT",
     ("public.webhook_requests", "service_role"): "INSERT,SELECT,UPDATE",
     ("public.webhook_requests", "dashboard_server"): "INSERT,SELECT,UPDATE",
+    ("public.bot_credentials", "authenticated"): CRUD,
+    ("public.bot_credentials", "service_role"): CRUD,
+    ("public.bot_credentials", "dashboard_server"): CRUD,
     ("public.trade_stats", "authenticated"): "SELECT",
     ("public.trade_stats", "service_role"): "SELECT",
     ("public.subscriptions", "dashboard_server"): "SELECT",
@@ -74,6 +77,11 @@ _SERVER_SUBSCRIPTION = (
     "user_id plan status stripe_customer_id stripe_subscription_id stripe_price_id current_period_start"
     " current_period_end cancel_at_period_end canceled_at trial_start trial_end metadata updated_at"
 )
+_SERVER_ACCOUNT = (
+    "id user_id exchange environment label hint secret_fields account_id base_url extra_metadata last_tested"
+    " created_at updated_at"
+)
+_SERVER_WEBHOOK = "id user_id name secret_hint created_at updated_at"
 _SERVER_PROFILE = "id email full_name avatar_url updated_at"
 _HOOK = (
     "id user_id name active require_signature allowed_sources hint secret_hint old_live_since"
@@ -96,6 +104,8 @@ COLUMNS = {
         "require_signature",
         "allowed_sources",
     },
+    ("public.user_api_keys", "dashboard_server", "SELECT"): set(_SERVER_ACCOUNT.split()),
+    ("public.user_webhook_configs", "dashboard_server", "SELECT"): set(_SERVER_WEBHOOK.split()),
     ("public.signals", "dashboard_server", "SELECT"): set(_SERVER_SIGNAL.split()),
     ("public.subscriptions", "dashboard_server", "INSERT"): set(_SERVER_SUBSCRIPTION.split()),
     ("public.subscriptions", "dashboard_server", "UPDATE"): set(_SERVER_SUBSCRIPTION.split()),
