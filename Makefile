@@ -62,7 +62,7 @@ types: .venv/.ready ## generate supabase/database.types.ts from sql/schema/
 	@$(BIN)/python -m scripts.database_lints types
 
 test-postgres15: .venv/.ready ## run the database's tests on Debian's PostgreSQL, which is version 15 on Debian 12
-	@$(BIN)/python -m scripts.database_lints test $(ARGS)
+	@$(BIN)/python -m scripts.database_lints test -- $(ARGS)
 
 clean: ## stop the local stack and throw away its data and .venv
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m scripts.playground clean; fi

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from scripts.database_lints import advisors, own_rules, plpgsql, types
 from scripts.database_lints.database import schema_database, throwaway_server
@@ -26,13 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run=lambda _: write_types()
     )
     test = commands.add_parser("test", help="run the database's tests on Debian's PostgreSQL")
-    test.add_argument("rest", nargs=argparse.REMAINDER, help="what pytest is given instead of tests/database")
+    test.add_argument(
+        "rest", nargs="*", help="after --: what pytest is given; without a path, tests/database"
+    )
     test.set_defaults(run=lambda options: run_tests(options.rest))
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
     except StackError as error:
         print(error, file=sys.stderr)
+        return 2
+    except subprocess.TimeoutExpired as error:
+        print(f"{Path(error.cmd[0]).name} took longer than {error.timeout:.0f} s.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -41,21 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check() -> int:
     """Run every check but those that SPARKY_LINT_SKIP names, and print what they object to."""
-    skipped = _skipped()
+    left_out = skipped()
     allowed = read_allowed()
     objections: list[str] = []
     with schema_database() as url:
         objections += allowed.objections(own_rules.find(url), own_rules.RULES)
-        if "advisors" not in skipped:
+        if "advisors" not in left_out:
             objections += allowed.objections(advisors.find(url), advisors.RULES)
-        if "types" not in skipped:
+        if "types" not in left_out:
             objections += types.objections(url)
-    if "plpgsql_check" not in skipped:
+    if "plpgsql_check" not in left_out:
         objections += _check_functions(allowed)
     for line in objections:
         print(line)
-    left_out = f"; left out: {', '.join(sorted(skipped))}" if skipped else ""
-    print(f"database: {len(objections)} objections, {len(allowed.reasons)} findings tolerated{left_out}")
+    note = f"; left out: {', '.join(sorted(left_out))}" if left_out else ""
+    print(f"database: {len(objections)} objections, {len(allowed.reasons)} findings tolerated{note}")
     return 1 if objections else 0
 
 
@@ -68,11 +74,12 @@ def write_types() -> int:
 
 def run_tests(rest: Sequence[str]) -> int:
     """Run pytest on a throwaway cluster of Debian's PostgreSQL."""
+    has_path = any((REPOSITORY / part.partition("::")[0]).exists() for part in rest)
     tree = find_debian_postgres()
     print(f"PostgreSQL {tree.major} of {tree.bin}", flush=True)
     with throwaway_server(tree) as url:
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *(rest or ["tests/database"])],
+            [sys.executable, "-m", "pytest", *rest, *([] if has_path else ["tests/database"])],
             cwd=REPOSITORY,
             env=os.environ | {"SPARKY_TEST_SERVER": url},
             check=False,
@@ -84,9 +91,14 @@ def _check_functions(allowed: AllowList) -> list[str]:
         return allowed.objections(plpgsql.find(url), plpgsql.RULES)
 
 
-def _skipped() -> set[str]:
-    skipped = {name.strip() for name in os.environ.get(SKIP, "").split(",")} - {""}
-    unknown = skipped - set(CHECKS)
+def skipped() -> set[str]:
+    """Return the checks that SPARKY_LINT_SKIP names.
+
+    Raises:
+        StackError: it names something else.
+    """
+    names = {name.strip() for name in os.environ.get(SKIP, "").split(",")} - {""}
+    unknown = names - set(CHECKS)
     if unknown:
         raise StackError(f"{SKIP} names {', '.join(sorted(unknown))}: it can name {', '.join(CHECKS)}.")
-    return skipped
+    return names
