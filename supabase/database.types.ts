@@ -1086,6 +1086,67 @@ export type Database = {
       };
     };
     Views: {
+      "bot_credentials": {
+        Row: {
+          "account_id": string | null;
+          "api_key": string | null;
+          "api_secret": string | null;
+          "base_url": string | null;
+          "created_at": string | null;
+          "environment": string | null;
+          "exchange": string | null;
+          "extra_metadata": Json | null;
+          "id": string | null;
+          "label": string | null;
+          "last_tested": string | null;
+          "passphrase": string | null;
+          "password": string | null;
+          "updated_at": string | null;
+          "user_id": string | null;
+          "username": string | null;
+          "webhook_secret": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "api_key"?: string | null;
+          "api_secret"?: string | null;
+          "base_url"?: string | null;
+          "created_at"?: string | null;
+          "environment"?: string | null;
+          "exchange"?: string | null;
+          "extra_metadata"?: Json | null;
+          "id"?: string | null;
+          "label"?: string | null;
+          "last_tested"?: string | null;
+          "passphrase"?: string | null;
+          "password"?: string | null;
+          "updated_at"?: string | null;
+          "user_id"?: string | null;
+          "username"?: string | null;
+          "webhook_secret"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "api_key"?: string | null;
+          "api_secret"?: string | null;
+          "base_url"?: string | null;
+          "created_at"?: string | null;
+          "environment"?: string | null;
+          "exchange"?: string | null;
+          "extra_metadata"?: Json | null;
+          "id"?: string | null;
+          "label"?: string | null;
+          "last_tested"?: string | null;
+          "passphrase"?: string | null;
+          "password"?: string | null;
+          "updated_at"?: string | null;
+          "user_id"?: string | null;
+          "username"?: string | null;
+          "webhook_secret"?: string | null;
+        };
+        Relationships: [];
+      };
       "trade_stats": {
         Row: {
           "avg_loss": number | null;
