@@ -2,6 +2,7 @@
 
 -- The server's routes act for any trader, so its policies are wide; its grants are narrow.
 create policy server_signals_select on public.signals for select to dashboard_server using (true);
+create policy server_strategies_select on public.strategies for select to dashboard_server using (true);
 create policy server_subscriptions_select on public.subscriptions for select to dashboard_server using (true);
 create policy server_subscriptions_insert on public.subscriptions for insert to dashboard_server with check (true);
 create policy server_subscriptions_update on public.subscriptions for update to dashboard_server
@@ -15,6 +16,7 @@ create view public.webhook_requests with (security_invoker = true) as
 select
   signals.id,
   signals.user_id,
+  signals.strategy_id,
   signals.alert as payload,
   signals.finished_at as processed_at,
   -- Not created_at of the signal: the index for "newest first" is by the time of receipt.

@@ -89,7 +89,7 @@ grant select on public.webhook_requests to dashboard_server;
 -- For the sentence that the view refuses with.
 grant insert, update on public.webhook_requests to dashboard_server, service_role;
 grant select (
-  id, user_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
+  id, user_id, strategy_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
 ) on public.signals to dashboard_server;
 -- What bot_credentials shows of the tables beneath it.
 grant select (
@@ -98,7 +98,7 @@ grant select (
 ) on public.user_api_keys to dashboard_server;
 grant select (id, user_id, name, secret_hint, created_at, updated_at)
 on public.user_webhook_configs to dashboard_server;
-grant select on public.subscriptions, public.user_profiles to dashboard_server;
+grant select on public.subscriptions, public.user_profiles, public.strategies to dashboard_server;
 -- PostgREST's upsert also sets the columns of its conflict target, so they are among those to update.
 grant
 insert (

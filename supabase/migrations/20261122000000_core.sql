@@ -3980,6 +3980,7 @@ comment on function public.paper_list_positions is 'The paper venue''s open posi
 
 -- The server's routes act for any trader, so its policies are wide; its grants are narrow.
 create policy server_signals_select on public.signals for select to dashboard_server using (true);
+create policy server_strategies_select on public.strategies for select to dashboard_server using (true);
 create policy server_subscriptions_select on public.subscriptions for select to dashboard_server using (true);
 create policy server_subscriptions_insert on public.subscriptions for insert to dashboard_server with check (true);
 create policy server_subscriptions_update on public.subscriptions for update to dashboard_server
@@ -3993,6 +3994,7 @@ create view public.webhook_requests with (security_invoker = true) as
 select
   signals.id,
   signals.user_id,
+  signals.strategy_id,
   signals.alert as payload,
   signals.finished_at as processed_at,
   -- Not created_at of the signal: the index for "newest first" is by the time of receipt.
@@ -4406,7 +4408,7 @@ grant select on public.webhook_requests to dashboard_server;
 -- For the sentence that the view refuses with.
 grant insert, update on public.webhook_requests to dashboard_server, service_role;
 grant select (
-  id, user_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
+  id, user_id, strategy_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
 ) on public.signals to dashboard_server;
 -- What bot_credentials shows of the tables beneath it.
 grant select (
@@ -4415,7 +4417,7 @@ grant select (
 ) on public.user_api_keys to dashboard_server;
 grant select (id, user_id, name, secret_hint, created_at, updated_at)
 on public.user_webhook_configs to dashboard_server;
-grant select on public.subscriptions, public.user_profiles to dashboard_server;
+grant select on public.subscriptions, public.user_profiles, public.strategies to dashboard_server;
 -- PostgREST's upsert also sets the columns of its conflict target, so they are among those to update.
 grant
 insert (

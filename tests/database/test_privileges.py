@@ -66,13 +66,16 @@ TABLES = {
     ("public.trade_stats", "service_role"): "SELECT",
     ("public.subscriptions", "dashboard_server"): "SELECT",
     ("public.user_profiles", "dashboard_server"): "SELECT",
+    ("public.strategies", "dashboard_server"): "SELECT",
 }
 _KEY = (
     "id user_id exchange environment label hint form secret_fields account_id base_url extra_metadata"
     " last_tested key_version status status_reason validated_at"
     " created_at updated_at"
 )
-_SERVER_SIGNAL = "id user_id exchange action symbol alert status reason reason_code received_at finished_at"
+_SERVER_SIGNAL = (
+    "id user_id strategy_id exchange action symbol alert status reason reason_code received_at finished_at"
+)
 _SERVER_SUBSCRIPTION = (
     "user_id plan status stripe_customer_id stripe_subscription_id stripe_price_id current_period_start"
     " current_period_end cancel_at_period_end canceled_at trial_start trial_end metadata updated_at"
