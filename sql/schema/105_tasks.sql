@@ -1,8 +1,11 @@
--- A small durable queue for work that is not an alert: key validation now, more kinds later.
+-- A small durable queue for work that is not an alert. Some kinds the worker does itself, the others the database does in
+-- small batches while a worker keeps calling work_task (188_task_batches.sql).
 
 create table private.tasks (
   id bigint generated always as identity primary key,
-  kind text not null check (kind in ('validate_key')),
+  kind text not null check (
+    kind in ('validate_key', 'seal_audit', 'retention', 'export_data', 'delete_account', 'provision_trader')
+  ),
   user_id uuid references auth.users (id) on delete cascade,
   account_id uuid references public.user_api_keys (id) on delete cascade,
   payload jsonb not null default '{}',
@@ -20,6 +23,37 @@ create index tasks_due on private.tasks (run_at) where state = 'pending';
 create index tasks_lease on private.tasks (lease_until) where state = 'running';
 create index tasks_user on private.tasks (user_id);
 create index tasks_account on private.tasks (account_id);
+create index tasks_finished on private.tasks (finished_at) where finished_at is not null;
+-- Of a periodic kind one at most waits or runs, however slow it is.
+create unique index tasks_one_periodic on private.tasks (kind)
+where kind in ('seal_audit', 'retention') and state in ('pending', 'running');
+
+create table private.periodic_tasks (
+  kind text primary key check (kind in ('seal_audit', 'retention')),
+  every interval not null check (every > interval '0'),
+  next_run_at timestamptz not null default now()
+);
+insert into private.periodic_tasks (kind, every) values ('seal_audit', '1 minute'), ('retention', '1 hour');
+
+-- Called by each claim: whoever comes first after the time enqueues it, the others pass.
+create function private.enqueue_periodic(p_now timestamptz) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from private.periodic_tasks p where p.next_run_at <= p_now) then
+    return;
+  end if;
+  with due as materialized (
+    select p.kind from private.periodic_tasks p where p.next_run_at <= p_now for update skip locked
+  ), advanced as (
+    update private.periodic_tasks p set next_run_at = p_now + p.every from due where p.kind = due.kind
+    returning p.kind
+  )
+  insert into private.tasks (kind) select a.kind from advanced a
+  on conflict (kind) where kind in ('seal_audit', 'retention') and state in ('pending', 'running') do nothing;
+end
+$$;
 
 create function private.enqueue_task(p_kind text, p_user_id uuid, p_account_id uuid, p_payload jsonb) returns bigint
 language sql
@@ -70,6 +104,7 @@ declare
 begin
   perform private.check_claim(p_worker, p_limit, p_lease_seconds);
   perform private.bury_hopeless_tasks(moment);
+  perform private.enqueue_periodic(moment);
   -- Two lists, because one condition over both states could use neither partial index.
   with due as materialized (
     select t.id, t.run_at from private.tasks t
@@ -123,7 +158,8 @@ begin
 end
 $$;
 
--- One result: {"task_id","fence","ok","error","retry_in_seconds","account_status","status_reason"}.
+-- One result: {"task_id","fence","ok","again","error","retry_in_seconds","account_status","status_reason"}. "again" gives
+-- back a task that goes well and is not at its end yet, so that others get their turn.
 create function private.finish_task(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -131,9 +167,11 @@ as $$
 declare
   task private.tasks;
   succeeded boolean;
+  again boolean;
   dead boolean;
 begin
   succeeded := coalesce((p_result ->> 'ok')::boolean, false);
+  again := succeeded and coalesce((p_result ->> 'again')::boolean, false);
   -- The account before the task: in this order the deletion of an account takes them too. With the account locked,
   -- no task for newer keys can appear unseen.
   perform from public.user_api_keys k
@@ -148,11 +186,12 @@ begin
   -- After ten attempts a person has to look.
   dead := not succeeded and (task.attempt >= 10 or p_result ->> 'retry_in_seconds' is null);
   update private.tasks set
-    state = case when succeeded then 'done' when dead then 'dead' else 'pending' end,
+    state = case when again then 'pending' when succeeded then 'done' when dead then 'dead' else 'pending' end,
+    attempt = case when again then 0 else attempt end,
     run_at = clock_timestamp() + make_interval(secs => coalesce((p_result ->> 'retry_in_seconds')::numeric, 0)::float8),
     last_error = left(p_result ->> 'error', 2000),
     lease_until = null,
-    finished_at = case when succeeded or dead then clock_timestamp() end
+    finished_at = case when (succeeded and not again) or dead then clock_timestamp() end
   where id = task.id;
   if task.kind = 'validate_key' and p_result ->> 'account_status' is not null then
     perform private.record_validation(task, p_result);

@@ -59,6 +59,8 @@ grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky
 
 grant execute on function public.store_stripe_event(jsonb) to service_role;
 
+grant execute on function public.audit_head(), public.verify_audit(bigint, integer, bigint, text) to service_role;
+
 grant execute on function
 public.claim_signals(text, integer, integer),
 public.begin_orders(jsonb),
@@ -70,6 +72,7 @@ public.claim_accounts(text, integer, integer),
 public.finish_accounts(jsonb),
 public.claim_tasks(text, integer, integer),
 public.finish_tasks(jsonb),
+public.work_task(bigint, bigint),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
 public.paper_find_order(uuid, text),

@@ -482,21 +482,74 @@ alter table public.usage_logs force row level security;
 create policy own_usage_select on public.usage_logs for select to authenticated
 using ((select auth.uid()) = user_id);
 create policy server_usage_select on public.usage_logs for select to dashboard_server using (true);
--- What was done, for ever.
+-- What was done, for ever: append-only for everyone. 043_audit_chain.sql makes a change noticed that was made all the same.
+
+-- The name of a trader in the audit log. It goes when he goes, and then nothing tells whose rows they were.
+-- No foreign key: its cascade would take this row before those that other transactions still hold. The trigger below
+-- comes after every cascade of auth.users (a foreign key's trigger is named RI_..., and triggers fire by name).
+create table private.pseudonyms (
+  user_id uuid primary key,
+  pseudonym uuid not null unique default gen_random_uuid()
+);
 
 create table public.audit_log (
   id bigint generated always as identity primary key,
-  -- No foreign key: what was done stays on record when a trader leaves.
+  -- Null once the trader has left. No foreign key: an audit row must never wait for, or fail with, his deletion.
   user_id uuid,
   at timestamptz not null default clock_timestamp(),
   actor text not null,
   action text not null,
   subject uuid,
-  detail jsonb not null default '{}'
+  detail jsonb not null default '{}',
+  pseudonym uuid
 );
-comment on table public.audit_log is 'Append-only for everyone. Never holds a secret.';
+comment on table public.audit_log is 'What was done, by whom. Append-only for everyone, chained by hash. Never holds a secret.';
+comment on column public.audit_log.pseudonym is 'Stands for the trader, also after he has left.';
 create index audit_log_user_at on public.audit_log (user_id, at desc);
 create index audit_log_subject on public.audit_log (subject);
+
+create function private.name_trader() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.pseudonyms (user_id) values (new.id) on conflict (user_id) do nothing;
+  return null;
+end
+$$;
+-- Before sparky_on_sign_up, by name: what signing up does is in the log already.
+create trigger sparky_name_trader after insert on auth.users
+for each row execute function private.name_trader();
+insert into private.pseudonyms (user_id) select users.id from auth.users;
+
+-- Writes down whose row it is. The lock makes the deletion of the trader wait for this row and take its name off too.
+create function private.pseudonymise() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  new.pseudonym := null;
+  if new.user_id is null then
+    return new;
+  end if;
+  select p.pseudonym into new.pseudonym from private.pseudonyms p where p.user_id = new.user_id for key share;
+  if new.subject = new.user_id then
+    new.subject := new.pseudonym;
+  end if;
+  if strpos(new.detail::text, new.user_id::text) > 0 then
+    new.detail := replace(new.detail::text, new.user_id::text, coalesce(new.pseudonym::text, 'deleted'))::jsonb;
+  end if;
+  if new.pseudonym is null then
+    -- He left a moment ago.
+    new.user_id := null;
+  end if;
+  return new;
+end
+$$;
+create trigger pseudonymise before insert on public.audit_log
+for each row execute function private.pseudonymise();
 
 create function private.refuse_change() returns trigger
 language plpgsql
@@ -506,8 +559,41 @@ begin
   raise exception '% is append-only: % is not possible', tg_table_name, lower(tg_op) using errcode = '42501';
 end
 $$;
-create trigger append_only before update or delete or truncate on public.audit_log
+create trigger no_truncate before truncate on public.audit_log
 for each statement execute function private.refuse_change();
+
+-- The one change there is: the trader leaves, and his id is taken off.
+create function private.refuse_audit_update() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if old.user_id is not null and new.user_id is null then
+    old.user_id := null;
+  end if;
+  if old is distinct from new then
+    raise exception 'audit_log is append-only: update is not possible' using errcode = '42501';
+  end if;
+  return new;
+end
+$$;
+create trigger append_only before update on public.audit_log
+for each row execute function private.refuse_audit_update();
+
+create function private.forget_pseudonym() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  -- In this order: the first statement waits for whoever is writing an audit row of his, the second sees that row.
+  delete from private.pseudonyms where user_id = old.id;
+  update public.audit_log set user_id = null where user_id = old.id;
+  return null;
+end
+$$;
+create trigger sparky_zz_forget_pseudonym after delete on auth.users
+for each row execute function private.forget_pseudonym();
 
 create function private.audit(p_user_id uuid, p_actor text, p_action text, p_subject uuid, p_detail jsonb) returns void
 language plpgsql
@@ -523,6 +609,273 @@ alter table public.audit_log enable row level security;
 alter table public.audit_log force row level security;
 create policy own_audit_select on public.audit_log for select to authenticated
 using ((select auth.uid()) = user_id);
+-- Tamper evidence of the audit log. Rows are written without a hash, so that no trader waits for another; a task links
+-- them to the chain afterwards, in batches. Each link's hash covers its row and the hash before it.
+
+create table private.audit_chain (
+  seq bigint primary key check (seq > 0),
+  audit_id bigint not null unique,
+  hash bytea not null check (length(hash) = 32)
+);
+
+-- One row. anchor_seq and anchor_hash are the last link that retention took away; the chain goes on from there.
+create table private.audit_chain_state (
+  one_row boolean primary key default true check (one_row),
+  anchor_seq bigint not null default 0,
+  anchor_hash bytea not null default sha256('') check (length(anchor_hash) = 32),
+  -- Every row up to this id has its link. An hour old, so that no transaction can still be writing one.
+  linked_through bigint not null default 0
+);
+insert into private.audit_chain_state default values;
+
+-- What the hash covers. Not user_id, which goes when the trader goes. The text of a jsonb array is the same on every version.
+create function private.audit_hash(p_previous bytea, p_row public.audit_log) returns bytea
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return sha256(p_previous || convert_to(jsonb_build_array(
+    p_row.id, to_char(p_row.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), p_row.pseudonym, p_row.actor,
+    p_row.action, p_row.subject, p_row.detail)::text, 'UTF8'));
+end
+$$;
+
+-- The newest link, or what stands for it in an empty chain.
+create function private.audit_tip(out seq bigint, out hash bytea)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  select c.seq, c.hash into seq, hash from private.audit_chain c order by c.seq desc limit 1;
+  if seq is null then
+    select s.anchor_seq, s.anchor_hash into seq, hash from private.audit_chain_state s;
+  end if;
+end
+$$;
+
+-- Links up to p_limit rows and returns how many. A row that was committed after rows of higher ids comes after them.
+create function private.seal_audit(p_limit integer) returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  entry public.audit_log;
+  tip_seq bigint;
+  tip_hash bytea;
+  linked integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('sparky/audit_chain', 0));
+  select t.seq, t.hash into tip_seq, tip_hash from private.audit_tip() t;
+  for entry in
+    select a.* from public.audit_log a
+    where a.id > (select s.linked_through from private.audit_chain_state s)
+      and not exists (select from private.audit_chain c where c.audit_id = a.id)
+    order by a.id
+    limit p_limit
+  loop
+    tip_seq := tip_seq + 1;
+    tip_hash := private.audit_hash(tip_hash, entry);
+    insert into private.audit_chain (seq, audit_id, hash) values (tip_seq, entry.id, tip_hash);
+    linked := linked + 1;
+  end loop;
+  if linked < p_limit then
+    update private.audit_chain_state s set linked_through = settled.id
+    from (
+      select max(a.id) as id from public.audit_log a
+      where a.id > (select st.linked_through from private.audit_chain_state st)
+        and a.at < clock_timestamp() - interval '1 hour'
+    ) settled
+    where settled.id > s.linked_through;
+  end if;
+  return linked;
+end
+$$;
+
+create function public.audit_head() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('seq', t.seq, 'hash', encode(t.hash, 'hex'), 'at', clock_timestamp())
+    from private.audit_tip() t);
+end
+$$;
+comment on function public.audit_head is 'The newest link of the audit chain. Keep it elsewhere: verify_audit then notices that the end was cut off.';
+
+-- The first link after p_after that does not hold, of p_limit links: null when all hold.
+create function private.first_bad_link(p_after bigint, p_hash bytea, p_limit integer) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    with links as (
+      select
+        c.seq, c.audit_id, c.hash, lag(c.seq, 1, p_after) over by_seq as previous_seq,
+        lag(c.hash, 1, p_hash) over by_seq as previous, lead(c.hash) over by_seq as following,
+        lead(c.audit_id) over by_seq as following_id
+      from (
+        select * from private.audit_chain where seq > p_after order by seq limit p_limit
+      ) c
+      window by_seq as (order by c.seq)
+    ), judged as (
+      select
+        l.seq, l.audit_id,
+        case
+          when l.seq <> l.previous_seq + 1 then 'link removed'
+          when a.id is null then 'removed'
+          when l.hash = private.audit_hash(l.previous, a) then null
+          -- The next row still fits the hash that stands here, so it is this row that is not what it was.
+          when l.following is null or n.id is null or l.following = private.audit_hash(l.hash, n) then 'changed'
+          else 'link broken'
+        end as what
+      from links l
+      left join public.audit_log a on a.id = l.audit_id
+      left join public.audit_log n on n.id = l.following_id
+    )
+    select jsonb_build_object('seq', j.seq, 'audit_id', j.audit_id, 'what', j.what)
+    from judged j where j.what is not null order by j.seq limit 1
+  );
+end
+$$;
+
+-- What the chain should hold besides its links: the head that was kept elsewhere, and a link for each settled row.
+create function private.missing_link(p_head_seq bigint, p_head_hash text) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  state private.audit_chain_state;
+  unlinked bigint;
+begin
+  select * into state from private.audit_chain_state;
+  if p_head_seq < state.anchor_seq then
+    raise exception 'link % is older than what is kept', p_head_seq
+    using errcode = '22023', hint = format('keep a newer head: the chain begins after link %s', state.anchor_seq);
+  end if;
+  if p_head_seq is not null and not exists (
+    select from (
+      select c.seq, c.hash from private.audit_chain c where c.seq = p_head_seq
+      union all select state.anchor_seq, state.anchor_hash
+    ) kept
+    where kept.seq = p_head_seq and encode(kept.hash, 'hex') = lower(p_head_hash)
+  ) then
+    return jsonb_build_object('seq', p_head_seq, 'audit_id', null, 'what', 'removed');
+  end if;
+  select min(a.id) into unlinked from public.audit_log a
+  where a.id <= state.linked_through and not exists (select from private.audit_chain c where c.audit_id = a.id);
+  if unlinked is not null then
+    return jsonb_build_object('seq', null, 'audit_id', unlinked, 'what', 'unlinked');
+  end if;
+  return null;
+end
+$$;
+
+create function public.verify_audit(
+  p_from_seq bigint default null, p_limit integer default 100000, p_head_seq bigint default null,
+  p_head_hash text default null
+) returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  state private.audit_chain_state;
+  after bigint;
+  after_hash bytea;
+  tip record;
+  bad jsonb;
+  checked bigint;
+begin
+  if coalesce(p_limit not between 1 and 1000000, true) or p_from_seq < 1 or (p_head_seq is null) <> (p_head_hash is null)
+    or length(p_head_hash) > 64 then
+    raise exception 'verify_audit takes a first link of 1 or more, a limit of 1 to 1,000,000, and a head with its hash'
+    using errcode = '22023', hint = 'audit_head() tells the head: {"seq","hash"}';
+  end if;
+  select * into state from private.audit_chain_state;
+  select t.seq, t.hash into tip from private.audit_tip() t;
+  after := least(greatest(coalesce(p_from_seq, 1) - 1, state.anchor_seq), tip.seq);
+  select c.hash into after_hash from private.audit_chain c where c.seq = after;
+  if after_hash is null and after > state.anchor_seq then
+    bad := jsonb_build_object('seq', after, 'audit_id', null, 'what', 'link removed');
+  else
+    bad := private.first_bad_link(after, coalesce(after_hash, state.anchor_hash), p_limit);
+  end if;
+  checked := least(p_limit, tip.seq - after);
+  if bad is null and after + checked >= tip.seq then
+    bad := private.missing_link(p_head_seq, p_head_hash);
+  end if;
+  return jsonb_build_object(
+    'ok', bad is null, 'checked', checked, 'first_bad', bad,
+    'next_seq', case when after + checked < tip.seq then after + checked + 1 end,
+    'head', jsonb_build_object('seq', tip.seq, 'hash', encode(tip.hash, 'hex')),
+    'unsealed', (
+      select count(*) from public.audit_log a
+      where a.id > state.linked_through and not exists (select from private.audit_chain c where c.audit_id = a.id)));
+end
+$$;
+comment on function public.verify_audit is 'Walks the audit chain and tells the first row that was changed, removed or never linked. With a head that was kept elsewhere, a cut end is noticed too.';
+
+-- Takes the oldest links and their rows away, up to p_limit, where the row is older than p_keep. What does not hold is
+-- never taken: it would be evidence destroyed.
+create function private.retire_audit(p_keep interval, p_limit integer) returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  state private.audit_chain_state;
+  last_seq bigint;
+  bad jsonb;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('sparky/audit_chain', 0));
+  select * into state from private.audit_chain_state;
+  select max(r.seq) into last_seq from (
+    select c.seq, bool_and(coalesce(a.at < clock_timestamp() - p_keep, true)) over (order by c.seq) as old
+    from (
+      select * from private.audit_chain where seq > state.anchor_seq order by seq limit p_limit
+    ) c
+    left join public.audit_log a on a.id = c.audit_id
+  ) r where r.old;
+  if last_seq is null then
+    return 0;
+  end if;
+  bad := private.first_bad_link(state.anchor_seq, state.anchor_hash, (last_seq - state.anchor_seq)::integer);
+  if bad is not null then
+    raise exception 'the audit chain does not hold at link %: nothing is removed (%)', bad ->> 'seq', bad ->> 'what'
+    using errcode = '55000', hint = 'verify_audit() tells more';
+  end if;
+  update private.audit_chain_state s set anchor_seq = c.seq, anchor_hash = c.hash
+  from private.audit_chain c where c.seq = last_seq;
+  delete from public.audit_log a using private.audit_chain c where c.audit_id = a.id and c.seq <= last_seq;
+  delete from private.audit_chain c where c.seq <= last_seq;
+  return (last_seq - state.anchor_seq)::integer;
+end
+$$;
+
+-- Rows leave by retention alone, which has moved the anchor beyond their links before.
+create function private.refuse_audit_delete() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from private.audit_chain c, private.audit_chain_state s where c.audit_id = old.id and c.seq <= s.anchor_seq
+  ) then
+    raise exception 'audit_log is append-only: delete is not possible' using errcode = '42501';
+  end if;
+  return old;
+end
+$$;
+create trigger only_retired before delete on public.audit_log
+for each row execute function private.refuse_audit_delete();
 -- Accounts: one trader's login at one venue in one environment. The keys lie in Vault.
 
 create table public.user_api_keys (
@@ -2119,11 +2472,14 @@ begin
   );
 end
 $$;
--- A small durable queue for work that is not an alert: key validation now, more kinds later.
+-- A small durable queue for work that is not an alert. Some kinds the worker does itself, the others the database does in
+-- small batches while a worker keeps calling work_task (188_task_batches.sql).
 
 create table private.tasks (
   id bigint generated always as identity primary key,
-  kind text not null check (kind in ('validate_key')),
+  kind text not null check (
+    kind in ('validate_key', 'seal_audit', 'retention', 'export_data', 'delete_account', 'provision_trader')
+  ),
   user_id uuid references auth.users (id) on delete cascade,
   account_id uuid references public.user_api_keys (id) on delete cascade,
   payload jsonb not null default '{}',
@@ -2141,6 +2497,37 @@ create index tasks_due on private.tasks (run_at) where state = 'pending';
 create index tasks_lease on private.tasks (lease_until) where state = 'running';
 create index tasks_user on private.tasks (user_id);
 create index tasks_account on private.tasks (account_id);
+create index tasks_finished on private.tasks (finished_at) where finished_at is not null;
+-- Of a periodic kind one at most waits or runs, however slow it is.
+create unique index tasks_one_periodic on private.tasks (kind)
+where kind in ('seal_audit', 'retention') and state in ('pending', 'running');
+
+create table private.periodic_tasks (
+  kind text primary key check (kind in ('seal_audit', 'retention')),
+  every interval not null check (every > interval '0'),
+  next_run_at timestamptz not null default now()
+);
+insert into private.periodic_tasks (kind, every) values ('seal_audit', '1 minute'), ('retention', '1 hour');
+
+-- Called by each claim: whoever comes first after the time enqueues it, the others pass.
+create function private.enqueue_periodic(p_now timestamptz) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from private.periodic_tasks p where p.next_run_at <= p_now) then
+    return;
+  end if;
+  with due as materialized (
+    select p.kind from private.periodic_tasks p where p.next_run_at <= p_now for update skip locked
+  ), advanced as (
+    update private.periodic_tasks p set next_run_at = p_now + p.every from due where p.kind = due.kind
+    returning p.kind
+  )
+  insert into private.tasks (kind) select a.kind from advanced a
+  on conflict (kind) where kind in ('seal_audit', 'retention') and state in ('pending', 'running') do nothing;
+end
+$$;
 
 create function private.enqueue_task(p_kind text, p_user_id uuid, p_account_id uuid, p_payload jsonb) returns bigint
 language sql
@@ -2191,6 +2578,7 @@ declare
 begin
   perform private.check_claim(p_worker, p_limit, p_lease_seconds);
   perform private.bury_hopeless_tasks(moment);
+  perform private.enqueue_periodic(moment);
   -- Two lists, because one condition over both states could use neither partial index.
   with due as materialized (
     select t.id, t.run_at from private.tasks t
@@ -2244,7 +2632,8 @@ begin
 end
 $$;
 
--- One result: {"task_id","fence","ok","error","retry_in_seconds","account_status","status_reason"}.
+-- One result: {"task_id","fence","ok","again","error","retry_in_seconds","account_status","status_reason"}. "again" gives
+-- back a task that goes well and is not at its end yet, so that others get their turn.
 create function private.finish_task(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -2252,9 +2641,11 @@ as $$
 declare
   task private.tasks;
   succeeded boolean;
+  again boolean;
   dead boolean;
 begin
   succeeded := coalesce((p_result ->> 'ok')::boolean, false);
+  again := succeeded and coalesce((p_result ->> 'again')::boolean, false);
   -- The account before the task: in this order the deletion of an account takes them too. With the account locked,
   -- no task for newer keys can appear unseen.
   perform from public.user_api_keys k
@@ -2269,11 +2660,12 @@ begin
   -- After ten attempts a person has to look.
   dead := not succeeded and (task.attempt >= 10 or p_result ->> 'retry_in_seconds' is null);
   update private.tasks set
-    state = case when succeeded then 'done' when dead then 'dead' else 'pending' end,
+    state = case when again then 'pending' when succeeded then 'done' when dead then 'dead' else 'pending' end,
+    attempt = case when again then 0 else attempt end,
     run_at = clock_timestamp() + make_interval(secs => coalesce((p_result ->> 'retry_in_seconds')::numeric, 0)::float8),
     last_error = left(p_result ->> 'error', 2000),
     lease_until = null,
-    finished_at = case when succeeded or dead then clock_timestamp() end
+    finished_at = case when (succeeded and not again) or dead then clock_timestamp() end
   where id = task.id;
   if task.kind = 'validate_key' and p_result ->> 'account_status' is not null then
     perform private.record_validation(task, p_result);
@@ -3976,6 +4368,53 @@ as $$
   where p.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
 $$;
 comment on function public.paper_list_positions is 'The paper venue''s open positions; a quantity below zero is short.';
+-- The kinds of tasks that the database does itself. A worker calls work_task until there is no more; each call is one
+-- small batch in a transaction of its own, so that nothing holds locks for long and a crash repeats one batch at most.
+
+-- True when there is more to do.
+create function private.work_batch(p_task private.tasks) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  case p_task.kind
+    when 'seal_audit' then
+      return private.seal_audit(1000) = 1000;
+    when 'provision_trader' then
+      perform private.provision_trader(p_task.user_id);
+      return false;
+    else
+      raise exception 'tasks of kind % are not done in the database', p_task.kind using errcode = '0A000';
+  end case;
+end
+$$;
+
+create function public.work_task(p_task_id bigint, p_fence bigint) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  task private.tasks;
+  more boolean;
+begin
+  perform private.keep_trader((select t.user_id from private.tasks t where t.id = p_task_id));
+  update private.tasks t set lease_until = greatest(t.lease_until, clock_timestamp() + interval '60 seconds')
+  where t.id = p_task_id and t.fence = p_fence and t.state = 'running'
+  returning t.* into task;
+  if not found then
+    return jsonb_build_object('ok', false, 'more', false);
+  end if;
+  begin
+    more := private.work_batch(task);
+  exception when others then
+    -- Told in the answer, because it belongs in the task's row; what the batch did is undone.
+    return jsonb_build_object('ok', true, 'more', false, 'error', format('%s (%s)', sqlerrm, sqlstate));
+  end;
+  return jsonb_build_object('ok', true, 'more', more);
+end
+$$;
+comment on function public.work_task is 'Does one small batch of a task that the database does itself. Not ok: the lease is not the caller''s any more.';
 -- What the existing dashboard calls by other names: views over our tables, two functions, and what its server may do.
 
 -- The server's routes act for any trader, so its policies are wide; its grants are narrow.
@@ -4378,6 +4817,8 @@ grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky
 
 grant execute on function public.store_stripe_event(jsonb) to service_role;
 
+grant execute on function public.audit_head(), public.verify_audit(bigint, integer, bigint, text) to service_role;
+
 grant execute on function
 public.claim_signals(text, integer, integer),
 public.begin_orders(jsonb),
@@ -4389,6 +4830,7 @@ public.claim_accounts(text, integer, integer),
 public.finish_accounts(jsonb),
 public.claim_tasks(text, integer, integer),
 public.finish_tasks(jsonb),
+public.work_task(bigint, bigint),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
 public.paper_find_order(uuid, text),

@@ -308,4 +308,5 @@ def test_a_trader_who_leaves_while_his_signal_executes_leaves_nothing_but_the_au
         "private.webhook_credentials",
     ):
         assert world.value(f"select count(*) from {table}") == 0
-    assert world.value("select count(*) from public.audit_log where user_id = %s", trader.id) > 0
+    assert world.value("select count(*) from public.audit_log where user_id is null") > 0
+    assert world.value("select count(*) from public.audit_log where user_id is not null") == 0

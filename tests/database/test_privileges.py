@@ -129,6 +129,7 @@ WORKER = (
         "finish_accounts",
         "claim_tasks",
         "finish_tasks",
+        "work_task",
         "paper_open",
         "paper_submit",
         "paper_find_order",
@@ -160,6 +161,8 @@ FUNCTIONS = {
     ("public.ingest_alert", "sparky_edge"),
     ("public.ingest_alert", "service_role"),
     ("public.store_stripe_event", "service_role"),
+    ("public.audit_head", "service_role"),
+    ("public.verify_audit", "service_role"),
     *((f"public.{name}", role) for name in WORKER for role in ("sparky_worker", "service_role")),
 }
 OUR_SCHEMAS = "('public'::regnamespace, 'private'::regnamespace)"

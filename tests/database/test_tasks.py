@@ -8,6 +8,11 @@ import pytest
 from tests.database.world import SEALED, Trader, World, call
 
 
+@pytest.fixture(autouse=True)
+def _no_periodic_tasks(world: World) -> None:
+    world.run("delete from private.periodic_tasks")
+
+
 def claim(world: World, worker: str = "w1") -> list[dict[str, Any]]:
     return list(call(world.worker, "claim_tasks", worker, 10, 60))
 

@@ -22,6 +22,7 @@ WORKER_FUNCTIONS = {
     "paper_open",
     "paper_submit",
     "release_signals",
+    "work_task",
     "worker_heartbeat",
 }
 NOT_ALLOWED = "42501"

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from sparky.database.gateway import Beginning, Result, TaskResult, WorkerDatabase
+from sparky.database.gateway import BatchDone, Beginning, Result, Task, TaskResult, WorkerDatabase
 from sparky.database.rpc import RpcClient
 from sparky.domain.errors import DatabaseContractError
 from sparky.domain.identifiers import SignalId, WorkerId
@@ -82,6 +82,29 @@ async def test_tasks_come_typed() -> None:
     assert (task.task_id, task.attempt, task.account) == (5, 2, None)
     await gateway.finish_tasks([TaskResult(task_id=5, fence=1, ok=True)])
     assert functions.calls[-1][1]["p_results"][0]["task_id"] == 5
+
+
+BATCH_TASK = Task(task_id=5, kind="retention", fence=3, attempt=1, user_id=None, account=None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"ok": True, "more": True}, BatchDone(held=True, more=True)),
+        ({"ok": True, "more": False, "error": "no"}, BatchDone(held=True, error="no")),
+        ({"ok": False, "more": False}, BatchDone(held=False)),
+    ],
+)
+async def test_a_batch_of_a_task_comes_typed(answer: Any, expected: BatchDone) -> None:
+    gateway, functions = database(answer)
+    assert await gateway.work_task(BATCH_TASK) == expected
+    assert functions.calls[-1] == ("work_task", {"p_task_id": 5, "p_fence": 3})
+
+
+async def test_a_batch_of_another_shape_is_a_contract_error() -> None:
+    gateway, _ = database([])
+    with pytest.raises(DatabaseContractError):
+        await gateway.work_task(BATCH_TASK)
 
 
 @pytest.mark.parametrize("answer", [None, 3, {}, ["x"], [{"ok": True}, {"ok": True}]])

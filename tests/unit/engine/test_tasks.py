@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sparky.database.gateway import Task, TaskResult
+from sparky.database.gateway import BatchDone, Task, TaskResult
 from sparky.domain.errors import DatabaseUnavailable
 from sparky.domain.identifiers import UserId
 from sparky.engine.tasks import TaskRunner
@@ -20,6 +20,8 @@ class Queue:
         self.waiting = list(tasks)
         self.results: list[TaskResult] = []
         self.faults = 0
+        self.batches: list[BatchDone | Exception] = []
+        self.batch_seconds = 0.0
 
     async def claim_tasks(self, limit: int, lease_seconds: int) -> Sequence[Task]:
         del lease_seconds
@@ -28,6 +30,14 @@ class Queue:
             raise DatabaseUnavailable("claim_tasks: ConnectError", reached=False)
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
+
+    async def work_task(self, task: Task) -> BatchDone:
+        del task
+        await asyncio.sleep(self.batch_seconds)
+        done = self.batches.pop(0) if self.batches else BatchDone(held=True)
+        if isinstance(done, Exception):
+            raise done
+        return done
 
     async def finish_tasks(self, results: Sequence[TaskResult]) -> None:
         self.results.extend(results)
@@ -128,3 +138,56 @@ async def test_the_queue_is_asked_again_after_the_database_was_away() -> None:
         await asyncio.sleep(20)
     assert queue.results[0].ok
     assert LoopClock().monotonic() >= 20
+
+
+MORE = BatchDone(held=True, more=True)
+
+
+def database_task(number: int = 1, attempt: int = 1) -> Task:
+    return Task(task_id=number, kind="retention", fence=1, attempt=attempt, user_id=None, account=None)
+
+
+async def test_the_database_is_kept_at_a_task_until_there_is_no_more() -> None:
+    queue = Queue(database_task())
+    queue.batches = [MORE, MORE, BatchDone(held=True)]
+    async with working(World(), queue):
+        await asyncio.sleep(1)
+    assert queue.batches == []
+    assert [(result.ok, result.again) for result in queue.results] == [(True, False)]
+
+
+async def test_a_long_task_is_given_back_after_its_turn_so_that_keys_are_validated() -> None:
+    world = World()
+    queue = Queue(database_task(), validation(world, 2))
+    queue.batches = [MORE] * 1000
+    queue.batch_seconds = 1.0
+    async with working(world, queue):
+        await asyncio.sleep(7)
+    assert [(result.task_id, result.ok, result.again) for result in queue.results] == [
+        (1, True, True),
+        (2, True, False),
+    ]
+
+
+async def test_a_batch_that_fails_is_tried_again_later_and_the_reason_kept() -> None:
+    queue = Queue(database_task(1), database_task(2))
+    queue.batches = [
+        BatchDone(held=True, error="the chain does not hold (55000)"),
+        MORE,
+        DatabaseUnavailable("work_task: ReadTimeout", reached=True),
+    ]
+    async with working(World(), queue):
+        await asyncio.sleep(1)
+    assert [(result.ok, result.error) for result in queue.results] == [
+        (False, "the chain does not hold (55000)"),
+        (False, "work_task: ReadTimeout"),
+    ]
+    assert all(result.retry_in_seconds for result in queue.results)
+
+
+async def test_a_task_that_somebody_else_has_by_now_gets_no_result() -> None:
+    queue = Queue(database_task(1), database_task(2))
+    queue.batches = [MORE, BatchDone(held=False)]
+    async with working(World(), queue):
+        await asyncio.sleep(1)
+    assert [result.task_id for result in queue.results] == [2]

@@ -70,15 +70,28 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResult:
-    """How a task ended. Not ok without `retry_in_seconds` ends it for good."""
+    """How a task ended. Not ok without `retry_in_seconds` ends it for good.
+
+    `again` gives back a task that goes well and is not at its end yet.
+    """
 
     task_id: int
     fence: int
     ok: bool
+    again: bool = False
     error: str | None = None
     retry_in_seconds: int | None = None
     account_status: str | None = None
     status_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDone:
+    """What came of one batch. Not held: the task is no longer ours. Without `more` or an error it is done."""
+
+    held: bool
+    more: bool = False
+    error: str | None = None
 
 
 class WorkerDatabase:
@@ -151,6 +164,15 @@ class WorkerDatabase:
         )
         return [_task(item) for item in _mappings(answer)]
 
+    async def work_task(self, task: Task) -> BatchDone:
+        """Let the database do one batch of a task; the lease is extended."""
+        answer = await self._rpc.call("work_task", {"p_task_id": task.task_id, "p_fence": task.fence})
+        if not isinstance(answer, dict):
+            raise DatabaseContractError("work_task answered something else than an object")
+        return BatchDone(
+            held=answer.get("ok") is True, more=answer.get("more") is True, error=answer.get("error")
+        )
+
     async def finish_tasks(self, results: Sequence[TaskResult]) -> None:
         """Record how tasks ended, where their lease is still held."""
         await self._rpc.call(
@@ -161,6 +183,7 @@ class WorkerDatabase:
                         "task_id": item.task_id,
                         "fence": item.fence,
                         "ok": item.ok,
+                        "again": item.again,
                         "error": item.error,
                         "retry_in_seconds": item.retry_in_seconds,
                         "account_status": item.account_status,

@@ -1,11 +1,11 @@
-"""Works off the task queue: so far, the validation of saved keys."""
+"""Works off the task queue: validates saved keys, and keeps the database at the tasks that it does itself."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import structlog
 
-from sparky.database.gateway import Task, TaskResult
+from sparky.database.gateway import BatchDone, Task, TaskResult
 from sparky.domain.backoff import Backoff
 from sparky.domain.errors import Refusal, Retryable
 from sparky.domain.work_order import parse_account
@@ -16,6 +16,11 @@ from sparky.runtime.seams import Seams
 _LEASE_SECONDS: Final = 60
 _PACE: Final = Pace(batch=10, idle_seconds=2.0)
 _RETRY: Final = Backoff(first=2.0, longest=3600.0)
+# What the database does itself, batch after batch. Not longer than a turn at once: keys are waiting.
+_DATABASE_KINDS: Final = frozenset(
+    {"seal_audit", "retention", "export_data", "delete_account", "provision_trader"}
+)
+_TURN_SECONDS: Final = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -25,6 +30,10 @@ class TaskStore(Protocol):
 
     async def claim_tasks(self, limit: int, lease_seconds: int) -> Sequence[Task]:
         """Take up to `limit` due tasks."""
+        ...
+
+    async def work_task(self, task: Task) -> BatchDone:
+        """Let the database do one batch of a task."""
         ...
 
     async def finish_tasks(self, results: Sequence[TaskResult]) -> None:
@@ -49,20 +58,40 @@ class TaskRunner:
         for task in tasks:
             with structlog.contextvars.bound_contextvars(task_id=task.task_id, user_id=task.user_id):
                 # One at a time, and recorded at once: a crash repeats one validation at most.
-                await self._store.finish_tasks([await self._work(task)])
+                result = await self._work(task)
+                if result is not None:
+                    await self._store.finish_tasks([result])
         return len(tasks)
 
-    async def _work(self, task: Task) -> TaskResult:
+    async def _work(self, task: Task) -> TaskResult | None:
+        """Return how it ended, or None when it is somebody else's by now."""
         try:
+            if task.kind in _DATABASE_KINDS:
+                return await self._take_turn(task)
             if task.kind == "validate_key":
                 return await self._validate_key(task)
             return _failed(task, f"unknown kind {task.kind!r}", retry=None)
         except Retryable as error:
-            seconds = round(_RETRY.delay(task.attempt, self._seams.random.uniform)) + 1
-            return _failed(task, str(error), retry=seconds)
+            return _failed(task, str(error), retry=self._later(task))
         except Exception as error:  # noqa: BLE001 - the border of one task: logged and recorded in its row
             _log.exception("task_failed")
             return _failed(task, type(error).__name__, retry=round(_RETRY.longest))
+
+    def _later(self, task: Task) -> int:
+        return round(_RETRY.delay(task.attempt, self._seams.random.uniform)) + 1
+
+    async def _take_turn(self, task: Task) -> TaskResult | None:
+        end = self._seams.clock.monotonic() + _TURN_SECONDS
+        while True:
+            done = await self._store.work_task(task)
+            if not done.held:
+                _log.warning("task_lost", kind=task.kind)
+                return None
+            if done.error is not None:
+                _log.error("task_failed", kind=task.kind, error=done.error)
+                return _failed(task, done.error, retry=self._later(task))
+            if not done.more or self._seams.clock.monotonic() >= end:
+                return TaskResult(task_id=task.task_id, fence=task.fence, ok=True, again=done.more)
 
     async def _validate_key(self, task: Task) -> TaskResult:
         if task.user_id is None or task.account is None:
