@@ -12,8 +12,12 @@ create table private.audit_chain_state (
   one_row boolean primary key default true check (one_row),
   anchor_seq bigint not null default 0,
   anchor_hash bytea not null default sha256('') check (length(anchor_hash) = 32),
-  -- Every row up to this id has its link. An hour old, so that no transaction can still be writing one.
-  linked_through bigint not null default 0
+  -- Every row up to this id has its link, and no transaction is left that could still commit one below it.
+  linked_through bigint not null default 0,
+  -- The next such id, and the transactions that must have ended before it is one. Null: none is waited for.
+  candidate_id bigint,
+  candidate_xid xid8,
+  check ((candidate_id is null) = (candidate_xid is null))
 );
 insert into private.audit_chain_state default values;
 
@@ -44,6 +48,27 @@ begin
 end
 $$;
 
+-- Moves linked_through. p_ended is the oldest transaction that ran before the rows were read: one that ended later may have
+-- committed a row unseen. The hour covers the instant in which a row has its id and its transaction none yet.
+create function private.settle_audit(p_ended xid8) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update private.audit_chain_state s
+  set linked_through = s.candidate_id, candidate_id = null, candidate_xid = null
+  where s.candidate_xid <= p_ended;
+  update private.audit_chain_state s
+  set candidate_id = settled.id, candidate_xid = pg_snapshot_xmax(pg_current_snapshot())
+  from (
+    select max(a.id) as id from public.audit_log a
+    where a.id > (select st.linked_through from private.audit_chain_state st)
+      and a.at < clock_timestamp() - interval '1 hour'
+  ) settled
+  where s.candidate_id is null and settled.id is not null;
+end
+$$;
+
 -- Links up to p_limit rows and returns how many. A row that was committed after rows of higher ids comes after them.
 create function private.seal_audit(p_limit integer) returns integer
 language plpgsql
@@ -53,9 +78,11 @@ declare
   entry public.audit_log;
   tip_seq bigint;
   tip_hash bytea;
+  ended xid8;
   linked integer := 0;
 begin
   perform pg_advisory_xact_lock(hashtextextended('sparky/audit_chain', 0));
+  ended := pg_snapshot_xmin(pg_current_snapshot());
   select t.seq, t.hash into tip_seq, tip_hash from private.audit_tip() t;
   for entry in
     select a.* from public.audit_log a
@@ -70,13 +97,7 @@ begin
     linked := linked + 1;
   end loop;
   if linked < p_limit then
-    update private.audit_chain_state s set linked_through = settled.id
-    from (
-      select max(a.id) as id from public.audit_log a
-      where a.id > (select st.linked_through from private.audit_chain_state st)
-        and a.at < clock_timestamp() - interval '1 hour'
-    ) settled
-    where settled.id > s.linked_through;
+    perform private.settle_audit(ended);
   end if;
   return linked;
 end

@@ -216,16 +216,35 @@ def test_a_row_that_commits_late_gets_its_link_after_the_others(world: World) ->
     )
 
 
+def settled_through(world: World) -> int:
+    return int(world.value("select linked_through from private.audit_chain_state"))
+
+
 def test_the_watermark_stays_an_hour_behind(world: World) -> None:
     chained(world)
-    assert world.value("select linked_through from private.audit_chain_state") == 0
     world.run(
         "insert into public.audit_log (actor, action, at) values ('a', 'old', now() - interval '2 hours')"
     )
     write(world, 1)
-    assert seal(world) == 2
-    assert world.value("select linked_through from private.audit_chain_state") == 11
+    assert [seal(world), seal(world)] == [2, 0]
+    assert settled_through(world) == 11
     assert verify(world)["ok"]
+
+
+def test_the_watermark_waits_for_every_transaction_that_may_still_write_below_it(world: World) -> None:
+    with connect(world.url) as late:
+        late.autocommit = False
+        late.execute("select private.audit(null, 'late', 'late', null, '{}')")
+        world.run(
+            "insert into public.audit_log (actor, action, at)"
+            " select 'a', 'old', now() - interval '2 hours' from generate_series(1, 3)"
+        )
+        assert [seal(world), seal(world), seal(world)] == [3, 0, 0]
+        assert settled_through(world) == 0
+        late.commit()
+    assert seal(world) == 1
+    assert settled_through(world) == 4
+    assert (verify(world)["ok"], verify(world)["unsealed"]) == (True, 0)
 
 
 def test_writers_and_sealers_at_once_lose_nothing_and_link_nothing_twice(world: World) -> None:
