@@ -12,6 +12,7 @@ export type Database = {
           "at": string;
           "detail": NonNullable<Json>;
           "id": number;
+          "pseudonym": string | null;
           "subject": string | null;
           "user_id": string | null;
         };
@@ -22,6 +23,7 @@ export type Database = {
           "at"?: string;
           "detail"?: NonNullable<Json>;
           "id"?: never;
+          "pseudonym"?: string | null;
           "subject"?: string | null;
           "user_id"?: string | null;
         };
@@ -31,6 +33,7 @@ export type Database = {
           "at"?: string;
           "detail"?: NonNullable<Json>;
           "id"?: never;
+          "pseudonym"?: string | null;
           "subject"?: string | null;
           "user_id"?: string | null;
         };
@@ -1228,6 +1231,7 @@ export type Database = {
     };
     Functions: {
       "announce": { Args: { "p_text": string }; Returns: Json };
+      "audit_head": { Args: Record<PropertyKey, never>; Returns: Json };
       "begin_orders": { Args: { "p_claims": Json }; Returns: Json };
       "check_webhook_limit": { Args: { "p_plan"?: string; "p_user_id": string }; Returns: boolean };
       "claim_accounts": {
@@ -1294,7 +1298,12 @@ export type Database = {
       };
       "set_api_url": { Args: { "p_url": string }; Returns: string };
       "store_stripe_event": { Args: { "p_event": Json }; Returns: boolean };
+      "verify_audit": {
+        Args: { "p_from_seq"?: number; "p_head_hash"?: string; "p_head_seq"?: number; "p_limit"?: number };
+        Returns: Json;
+      };
       "webhook_url": { Args: { "p_webhook_id": string }; Returns: Json };
+      "work_task": { Args: { "p_fence": number; "p_task_id": number }; Returns: Json };
       "worker_heartbeat": {
         Args: { "p_counters": Json; "p_ping"?: string; "p_version": string; "p_worker": string };
         Returns: Json;

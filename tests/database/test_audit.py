@@ -118,15 +118,19 @@ def test_the_walk_goes_on_page_by_page(world: World) -> None:
         ("update public.audit_log set pseudonym = gen_random_uuid() where action = 'test.10'", "changed", 10),
         ("delete from public.audit_log where action = 'test.4'", "removed", 4),
         (
-            "with gone as (delete from public.audit_log where action = 'test.4' returning id)"
-            " delete from private.audit_chain c using gone where c.audit_id = gone.id",
+            (
+                "with gone as (delete from public.audit_log where action = 'test.4' returning id)"
+                " delete from private.audit_chain c using gone where c.audit_id = gone.id"
+            ),
             "link removed",
             5,
         ),
         ("update private.audit_chain set hash = sha256('forged') where seq = 4", "link broken", 4),
         (
-            "update private.audit_chain c set audit_id = -o.audit_id from private.audit_chain o"
-            " where c.seq in (4, 5) and o.seq in (4, 5) and c.seq <> o.seq",
+            (
+                "update private.audit_chain c set audit_id = -o.audit_id from private.audit_chain o"
+                " where c.seq in (4, 5) and o.seq in (4, 5) and c.seq <> o.seq"
+            ),
             "link broken",
             4,
         ),
@@ -364,14 +368,14 @@ def test_only_the_id_of_who_leaves_is_ever_taken_off(world: World) -> None:
     trader = world.trader()
     stranger = world.trader()
     changes: tuple[LiteralString, ...] = (
-        "user_id = gen_random_uuid()",
-        "user_id = null, actor = 'x'",
-        "user_id = null, pseudonym = null",
-        "user_id = null, detail = '{}', at = now()",
+        "update public.audit_log set user_id = gen_random_uuid()",
+        "update public.audit_log set user_id = null, actor = 'x'",
+        "update public.audit_log set user_id = null, pseudonym = null",
+        "update public.audit_log set user_id = null, detail = '{}', at = now()",
     )
     for change in changes:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            world.run(f"update public.audit_log set {change}")
+            world.run(change)
     seal(world)
     world.run("delete from auth.users where id = %s", trader.id)
     assert world.value("select count(*) from public.audit_log where user_id = %s", stranger.id) > 0
