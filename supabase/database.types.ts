@@ -1195,6 +1195,7 @@ export type Database = {
           "payload": NonNullable<Json>;
           "processed_at": string | null;
           "status": string | null;
+          "strategy_id": string | null;
           "symbol": string | null;
           "user_id": string;
           "webhook_secret": string | null;
@@ -1209,6 +1210,7 @@ export type Database = {
           "payload"?: Json | null;
           "processed_at"?: string | null;
           "status"?: string | null;
+          "strategy_id"?: string | null;
           "symbol"?: string | null;
           "user_id"?: string | null;
           "webhook_secret"?: string | null;
@@ -1222,11 +1224,20 @@ export type Database = {
           "payload"?: Json | null;
           "processed_at"?: string | null;
           "status"?: string | null;
+          "strategy_id"?: string | null;
           "symbol"?: string | null;
           "user_id"?: string | null;
           "webhook_secret"?: string | null;
         };
-        Relationships: [];
+        Relationships: [
+          {
+            foreignKeyName: "signals_user_id_strategy_id_fkey";
+            columns: ["user_id", "strategy_id"];
+            isOneToOne: false;
+            referencedRelation: "strategies";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
       };
     };
     Functions: {
