@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.database_lints import advisors, own_rules, plpgsql, types
-from scripts.database_lints.database import schema_database, throwaway_server
 from scripts.database_lints.debian_postgres import find_debian_postgres
 from scripts.database_lints.findings import AllowList, read_allowed
 from scripts.local_stack.errors import StackError
 from scripts.local_stack.project import REPOSITORY
+from scripts.testbed.database import schema_database, throwaway_server
 
 CHECKS = ("advisors", "types", "plpgsql_check")
 SKIP = "SPARKY_LINT_SKIP"

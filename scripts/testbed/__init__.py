@@ -1,1 +1,1 @@
-"""What demo, benchmarks and integration tests share: a Supabase, traders with webhooks, worker processes."""
+"""What demo, benchmarks, tests and lints share: a Supabase or a bare database, traders, worker processes."""

@@ -2,31 +2,20 @@
 
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from scripts.local_stack import urls
-from scripts.local_stack.account import outside_folder
 from scripts.local_stack.bootstrap import prepare_database
-from scripts.local_stack.postgres import PostgresServer
+from scripts.testbed.database import apply_schema, throwaway_server
 from tests.database.world import World
 
-SCHEMA = Path(__file__).parents[2] / "sql" / "schema"
 # An existing server to test on instead: a superuser's URL. Its databases test_* and template_* are replaced.
 SERVER = "SPARKY_TEST_SERVER"
-MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
 _numbers = itertools.count(1)
-
-
-def _place() -> Path | None:
-    # In memory a database is copied in 30 ms; on a busy disk it takes twenty times as long.
-    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**30 else None
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +25,8 @@ def admin_url() -> Iterator[Callable[[str], str]]:
     if given:
         yield lambda name: urls.with_database(given, name)
         return
-    data = Path(tempfile.mkdtemp(prefix="sparky-database-", dir=_place()))
-    # The account that serves the cluster must be able to reach it.
-    data.chmod(0o755)
-    try:
-        with PostgresServer(data, throwaway=True) as running:
-            yield running.admin_url
-    finally:
-        shutil.rmtree(data, ignore_errors=True)
-        shutil.rmtree(outside_folder(data), ignore_errors=True)
+    with throwaway_server() as url:
+        yield lambda name: urls.with_database(url, name)
 
 
 def _create(admin_url: Callable[[str], str], name: str, template: str, owner: str = "postgres") -> None:
@@ -77,14 +59,6 @@ def make_database(admin_url: Callable[[str], str]) -> Callable[[str], str]:
         return admin_url(name)
 
     return make
-
-
-def apply_schema(url: str, folder: Path = SCHEMA) -> None:
-    """Apply the numbered files in order, in one transaction, as the role that runs migrations when hosted."""
-    with psycopg.connect(urls.with_role(url, "postgres")) as connection:
-        connection.execute("set client_min_messages = warning")
-        for path in sorted(folder.glob("*.sql")):
-            connection.execute(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

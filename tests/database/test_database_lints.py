@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from scripts.database_lints import advisors, cli, own_rules, plpgsql, types
-from scripts.database_lints.database import schema_database
 from scripts.database_lints.debian_postgres import find_debian_postgres
 from scripts.database_lints.findings import Finding
+from scripts.testbed.database import schema_database
 from tests.database.world import World
 
 # The first of these tests on a machine downloads the tools.

@@ -13,7 +13,7 @@ import pytest
 from scripts.local_stack import urls
 from scripts.local_stack.binaries import find_postgres
 from scripts.local_stack.migrations import apply_migrations, find_migrations
-from tests.database.conftest import apply_schema
+from scripts.testbed.database import apply_schema
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "supabase" / "migrations"
