@@ -1167,6 +1167,27 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "trade_stats_daily": {
+        Row: {
+          "day": string | null;
+          "exchange": string | null;
+          "pnl_usd": number | null;
+          "strategy_id": string | null;
+          "trades": number | null;
+          "user_id": string;
+          "winners": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "trades_user_id_strategy_id_fkey";
+            columns: ["user_id", "strategy_id"];
+            isOneToOne: false;
+            referencedRelation: "strategies";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
       "usage_this_month": {
         Row: {
           "count": number | null;
@@ -1275,6 +1296,7 @@ export type Database = {
         Returns: Json;
       };
       "list_api_keys": { Args: Record<PropertyKey, never>; Returns: Json };
+      "my_plan": { Args: Record<PropertyKey, never>; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
       "paper_open": {

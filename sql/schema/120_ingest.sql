@@ -229,6 +229,7 @@ declare
   alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
   holder uuid;
   found_account record;
+  target public.user_api_keys;
   room record;
 begin
   perform private.lock_trader(p_webhook.user_id);
@@ -236,10 +237,15 @@ begin
     select * into found_account from private.find_account(p_webhook.user_id, p_alert.fields);
     p_alert.reason_code := found_account.reason_code;
     p_alert.reason := found_account.reason;
+    target := found_account.account;
+  end if;
+  if p_alert.reason_code is null and not private.is_exit(p_alert.fields) then
+    p_alert.reason := private.account_over_limit(target);
+    p_alert.reason_code := case when p_alert.reason is not null then 'plan_limit' end;
   end if;
   if p_alert.reason_code is not null then
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, null, 'rejected', p_alert.reason_code, p_alert.reason, received);
+      signal_id, p_webhook, p_alert, target, 'rejected', p_alert.reason_code, p_alert.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rejected', received);
     return private.answer(422, 'rejected', signal_id, p_alert.reason_code, p_alert.reason);
   end if;
@@ -252,12 +258,12 @@ begin
   if room.reason is not null and not private.is_exit(p_alert.fields) then
     delete from private.alert_keys k where k.user_id = p_webhook.user_id and k.key = alert_key;
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, found_account.account, 'rate_limited', 'plan_limit', room.reason, received);
+      signal_id, p_webhook, p_alert, target, 'rate_limited', 'plan_limit', room.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rate_limited', received);
     return private.answer(429, 'rate_limited', signal_id, 'plan_limit', room.reason, room.retry_after);
   end if;
   perform private.store_signal(
-    signal_id, p_webhook, p_alert, found_account.account, 'pending', null, null, received);
+    signal_id, p_webhook, p_alert, target, 'pending', null, null, received);
   perform private.count_usage(p_webhook.user_id, 'accepted', received);
   return private.answer(200, 'accepted', signal_id);
 end

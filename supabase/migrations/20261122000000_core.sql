@@ -1987,6 +1987,183 @@ create policy own_strategies_update on public.strategies for update to authentic
 using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
 create policy own_strategies_delete on public.strategies for delete to authenticated
 using ((select auth.uid()) = user_id);
+-- How many exchanges and strategies a plan allows. Nothing is taken away by a smaller plan: what is over the limit, the
+-- newest first, takes no new entries and is not edited. It may always be closed, deactivated and deleted.
+
+-- Refuses what would be number p_place of what p_limit counts, while the trader has p_used of them.
+create function private.check_plan_limit(p_user_id uuid, p_limit text, p_place integer, p_used integer) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan record;
+  allowed integer;
+  noun text := case p_limit when 'max_exchanges' then 'exchanges beside paper' else 'active strategies' end;
+begin
+  select * into plan from private.current_plan(p_user_id);
+  allowed := case p_limit when 'max_exchanges' then plan.max_exchanges else plan.max_strategies end;
+  -- No plan at all, because an operator renamed or removed Free, is not a plan without limits.
+  if plan.plan is null then
+    allowed := 0;
+  end if;
+  if p_place > allowed then
+    -- PostgREST answers PTnnn with the status nnn: 402, payment required.
+    raise exception 'Your plan % allows % %, and you have %.', coalesce(plan.plan, 'Free'), allowed, noun, p_used
+    using errcode = 'PT402',
+      detail = json_build_object(
+        'limit', p_limit, 'allowed', allowed, 'used', p_used, 'plan', coalesce(plan.plan, 'Free'), 'resets_at', null)::text,
+      hint = case p_limit
+        when 'max_exchanges' then 'Delete the keys of an exchange that you do not use, or book a larger plan.'
+        else 'Deactivate or delete a strategy that you do not use, or book a larger plan.'
+      end;
+  end if;
+end
+$$;
+
+-- Puts the changes that a limit counts in order, for one trader and no other.
+create function private.lock_plan(p_user_id uuid, p_inserting boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Before the lock of the plan, or the foreign key asks for the trader after it, while his deletion waits for a row
+  -- whose update waits for this lock. An update holds its row already and must not ask.
+  if p_inserting then
+    perform private.keep_trader(p_user_id);
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('plan/' || p_user_id::text, 0));
+end
+$$;
+
+-- A trader's exchanges, oldest first. Paper is no exchange that a plan counts.
+create function private.exchanges_in_order(p_user_id uuid) returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(array_agg(e.exchange order by e.since, e.exchange), '{}')
+    from (
+      select k.exchange, min(k.created_at) as since from public.user_api_keys k
+      where k.user_id = p_user_id and k.exchange <> 'paper'
+      group by k.exchange
+    ) e
+  );
+end
+$$;
+
+create function private.limit_exchanges() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  exchanges text[];
+begin
+  perform private.lock_plan(new.user_id, tg_op = 'INSERT');
+  exchanges := private.exchanges_in_order(new.user_id);
+  -- A second account of an exchange that is over the limit is over it too.
+  perform private.check_plan_limit(new.user_id, 'max_exchanges',
+    coalesce(array_position(exchanges, new.exchange), cardinality(exchanges) + 1), cardinality(exchanges));
+  return new;
+end
+$$;
+create trigger limit_exchanges before insert or update of user_id, exchange on public.user_api_keys
+for each row when (new.exchange <> 'paper') execute function private.limit_exchanges();
+
+-- Why an account takes no new entries under the plan; null when it does. Asked with each entry.
+create function private.account_over_limit(p_account public.user_api_keys) returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan record;
+begin
+  if p_account.exchange = 'paper' then
+    return null;
+  end if;
+  select * into plan from private.current_plan(p_account.user_id);
+  if plan.plan is not null and plan.max_exchanges is null
+    or array_position(private.exchanges_in_order(p_account.user_id), p_account.exchange) <= plan.max_exchanges then
+    return null;
+  end if;
+  return format('Your plan %s allows %s exchanges beside paper, and %s is beyond them: it takes no new entries. Exits '
+    'still pass. Delete the keys of another exchange or book a larger plan.',
+    coalesce(plan.plan, 'Free'), coalesce(plan.max_exchanges, 0), p_account.exchange);
+end
+$$;
+
+create function private.limit_strategies() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  used integer;
+begin
+  -- Row-level security refuses this row after the trigger: nothing of another trader may be told or locked before.
+  if current_setting('role', true) = 'authenticated' and auth.uid() is distinct from new.user_id then
+    return new;
+  end if;
+  perform private.lock_plan(new.user_id, tg_op = 'INSERT');
+  select count(*) into used from public.strategies s
+  where s.user_id = new.user_id and s.status = 'active' and s.id <> new.id;
+  perform private.check_plan_limit(new.user_id, 'max_strategies', used + 1, used);
+  return new;
+end
+$$;
+create trigger limit_active_insert before insert on public.strategies
+for each row when (new.status = 'active') execute function private.limit_strategies();
+create trigger limit_active_update before update of user_id, status on public.strategies
+for each row when (new.status = 'active' and (old.status is distinct from 'active' or old.user_id <> new.user_id))
+execute function private.limit_strategies();
+
+-- The active strategies that the plan does not cover.
+create function private.strategies_over_limit(p_user_id uuid) returns setof public.strategies
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan record;
+begin
+  select * into plan from private.current_plan(p_user_id);
+  if plan.plan is not null and plan.max_strategies is null then
+    return;
+  end if;
+  return query
+  select s.* from public.strategies s
+  where s.user_id = p_user_id and s.status = 'active'
+  order by s.created_at, s.id
+  offset coalesce(plan.max_strategies, 0);
+end
+$$;
+
+create function private.keep_over_limit_as_it_is() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  used integer;
+begin
+  if exists (select from private.strategies_over_limit(old.user_id) o where o.id = old.id) then
+    select count(*) into used from public.strategies s where s.user_id = old.user_id and s.status = 'active';
+    perform private.check_plan_limit(old.user_id, 'max_strategies', used, used);
+  end if;
+  return new;
+end
+$$;
+-- Not status, so that it can be deactivated, and not the counters, which follow its trades.
+create trigger keep_over_limit_as_it_is before update of
+name, description, asset_class, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
+take_profit_percent, timeframe, symbols, notes
+on public.strategies
+for each row when (old.status = 'active' and new.status = 'active')
+execute function private.keep_over_limit_as_it_is();
 -- Signals: accepted alerts, and those a trader must see because they were refused.
 
 create table public.signals (
@@ -2462,6 +2639,22 @@ $$;
 create trigger count_changed_trades after update on public.trades
 referencing old table as old_rows new table as new_rows
 for each statement execute function private.count_changed_trades();
+-- Closed trades by day: the data set of the feature advanced_analytics.
+
+create view public.trade_stats_daily with (security_invoker = true) as
+select
+  t.user_id,
+  t.exchange,
+  t.strategy_id,
+  (t.exit_time at time zone 'UTC')::date as day,
+  count(*) as trades,
+  count(*) filter (where t.is_winner) as winners,
+  sum(t.pnl_usd) as pnl_usd
+from public.trades as t
+-- In a select, so that it is asked once and not for each row.
+where (select public.has_feature('advanced_analytics'))
+group by t.user_id, t.exchange, t.strategy_id, (t.exit_time at time zone 'UTC')::date;
+comment on view public.trade_stats_daily is 'Closed trades by UTC day, exchange and strategy. Empty without the feature advanced_analytics.';
 -- The one way by which sealed keys leave the database: inside an answer to a worker.
 
 -- Null when Vault cannot open the secret. One damaged secret must not stop the claims of every trader.
@@ -3364,6 +3557,7 @@ declare
   alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
   holder uuid;
   found_account record;
+  target public.user_api_keys;
   room record;
 begin
   perform private.lock_trader(p_webhook.user_id);
@@ -3371,10 +3565,15 @@ begin
     select * into found_account from private.find_account(p_webhook.user_id, p_alert.fields);
     p_alert.reason_code := found_account.reason_code;
     p_alert.reason := found_account.reason;
+    target := found_account.account;
+  end if;
+  if p_alert.reason_code is null and not private.is_exit(p_alert.fields) then
+    p_alert.reason := private.account_over_limit(target);
+    p_alert.reason_code := case when p_alert.reason is not null then 'plan_limit' end;
   end if;
   if p_alert.reason_code is not null then
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, null, 'rejected', p_alert.reason_code, p_alert.reason, received);
+      signal_id, p_webhook, p_alert, target, 'rejected', p_alert.reason_code, p_alert.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rejected', received);
     return private.answer(422, 'rejected', signal_id, p_alert.reason_code, p_alert.reason);
   end if;
@@ -3387,12 +3586,12 @@ begin
   if room.reason is not null and not private.is_exit(p_alert.fields) then
     delete from private.alert_keys k where k.user_id = p_webhook.user_id and k.key = alert_key;
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, found_account.account, 'rate_limited', 'plan_limit', room.reason, received);
+      signal_id, p_webhook, p_alert, target, 'rate_limited', 'plan_limit', room.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rate_limited', received);
     return private.answer(429, 'rate_limited', signal_id, 'plan_limit', room.reason, room.retry_after);
   end if;
   perform private.store_signal(
-    signal_id, p_webhook, p_alert, found_account.account, 'pending', null, null, received);
+    signal_id, p_webhook, p_alert, target, 'pending', null, null, received);
   perform private.count_usage(p_webhook.user_id, 'accepted', received);
   return private.answer(200, 'accepted', signal_id);
 end
@@ -3430,6 +3629,105 @@ begin
 end
 $$;
 comment on function public.ingest_alert is 'Takes one alert: finds the webhook, parses, drops repetitions, keeps to the plan, stores and wakes the worker. Answers {"http","body","retry_after"}.';
+-- What a trader's plan allows and what he uses of it, in one answer.
+
+create function private.exchange_use(p_user_id uuid, p_allowed integer) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  exchanges text[] := private.exchanges_in_order(p_user_id);
+begin
+  return jsonb_build_object('allowed', p_allowed, 'used', cardinality(exchanges), 'over', (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', k.id, 'exchange', k.exchange, 'environment', k.environment, 'label', k.label) order by k.created_at), '[]')
+    from public.user_api_keys k
+    where k.user_id = p_user_id and array_position(exchanges, k.exchange) > p_allowed
+  ));
+end
+$$;
+
+create function private.strategy_use(p_user_id uuid, p_allowed integer) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'allowed', p_allowed,
+    'used', (select count(*) from public.strategies s where s.user_id = p_user_id and s.status = 'active'),
+    'over', (
+      select coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'name', o.name) order by o.created_at, o.id), '[]')
+      from private.strategies_over_limit(p_user_id) o));
+end
+$$;
+
+create function private.alert_use(p_user_id uuid, p_allowed integer) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  moment timestamptz := clock_timestamp();
+  room record;
+begin
+  select * into room from private.over_limit(p_user_id, moment);
+  return jsonb_build_object(
+    'allowed', p_allowed,
+    'used', (
+      select count(*) from public.signals s
+      where s.user_id = p_user_id and s.received_at > moment - interval '1 hour'
+        and s.status not in ('rejected', 'rate_limited')),
+    'resets_at', case when room.reason is not null then moment + make_interval(secs => room.retry_after) end);
+end
+$$;
+
+create function public.my_plan() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  plan record;
+  booked public.subscriptions;
+  addons text[];
+begin
+  select
+    c.plan, p.features,
+    -- No plan at all, because an operator renamed or removed Free, is not a plan without limits.
+    case when c.plan is null then 0 else c.max_exchanges end as max_exchanges,
+    case when c.plan is null then 0 else c.max_strategies end as max_strategies,
+    case when c.plan is null then 0 else c.webhooks_per_hour end as webhooks_per_hour
+  into plan
+  from (select trader as wanted) w
+  left join private.current_plan(trader) c on true
+  left join public.plans p on p.name = c.plan;
+  select * into booked from public.subscriptions s where s.user_id = trader;
+  select coalesce(array_agg(e.addon order by e.addon), '{}') into addons from public.entitlements e
+  where e.user_id = trader and private.booking_counts(e.status, e.current_period_end, e.past_due_since);
+  return jsonb_build_object(
+    'plan', coalesce(plan.plan, 'Free'),
+    'booked_plan', coalesce(booked.plan, 'Free'),
+    'status', coalesce(booked.status, 'active'),
+    'grace_until', case
+      when not private.booking_counts(booked.status, booked.current_period_end, booked.past_due_since) then null
+      when booked.status = 'past_due' then booked.past_due_since + interval '7 days'
+      when booked.status = 'canceled' then booked.current_period_end
+    end,
+    'current_period_end', booked.current_period_end,
+    'cancel_at_period_end', coalesce(booked.cancel_at_period_end, false),
+    'limits', jsonb_build_object(
+      'max_exchanges', private.exchange_use(trader, plan.max_exchanges),
+      'max_strategies', private.strategy_use(trader, plan.max_strategies),
+      'webhooks_per_hour', private.alert_use(trader, plan.webhooks_per_hour)),
+    'features', to_jsonb(array(select distinct f from unnest(plan.features || addons) f order by f)),
+    'addons', to_jsonb(addons));
+end
+$$;
+comment on function public.my_plan is 'The caller''s plan, its limits with what is used and what is over, his features and add-ons. A limit of null is none.';
 -- The wake-up: a hint over Realtime that there is work. It carries nothing, and losing it loses nothing.
 
 -- Holds the time of the last hint in milliseconds. A sequence, because it is shared by all sessions at once and
@@ -4821,6 +5119,8 @@ to authenticated;
 -- Plans and settings.
 grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
 grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+grant select on public.trade_stats_daily to authenticated;
+grant execute on function public.my_plan() to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
 

@@ -32,6 +32,7 @@ TABLES = {
     ("public.entitlements", "authenticated"): "SELECT",
     ("public.usage_today", "authenticated"): "SELECT",
     ("public.usage_this_month", "authenticated"): "SELECT",
+    ("public.trade_stats_daily", "authenticated"): "SELECT",
     ("public.trade_settings_global", "authenticated"): CRUD,
     ("public.trade_settings_exchange", "authenticated"): CRUD,
     ("public.entitlements", "service_role"): CRUD,
@@ -145,6 +146,7 @@ FUNCTIONS = {
         for role in ("authenticated", "service_role")
     ),
     ("public.has_feature", "dashboard_server"),
+    ("public.my_plan", "authenticated"),
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
     ("public.list_api_keys", "authenticated"),
