@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scripts.local_stack.state import StackState, load
 from scripts.testbed.backend import Backend, private_folder
 from scripts.testbed.trader import Trader
 from scripts.testbed.worker_process import worker_environment
+from sparky.cli.tokens import mint_token
 from sparky.keys.keyfile import generate_key_file, load_key_file
 
 FOLDER = REPOSITORY / ".stack"
@@ -28,6 +30,7 @@ DATA = FOLDER / "local"
 KEYS = FOLDER / "local-keys"
 KEY_FILE = KEYS / "sealing.pem"
 TRADER_FILE = KEYS / "trader.json"
+_TOKEN_LIFETIME = timedelta(days=365)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,6 +99,7 @@ The stack runs until `make down`.
         database  {state.database_url}
  publishable key  {state.publishable_key}
       secret key  {state.secret_key}
+dashboard server  {mint_token(state.jwt_secret, "dashboard_server", _TOKEN_LIFETIME)}
           trader  {trader["email"]}  password {trader["password"]}
         all else  {DATA.relative_to(REPOSITORY)}/stack.json
 

@@ -311,3 +311,23 @@ def test_h21_a_month_begins_at_midnight_utc_wherever_one_asks_from(world: World,
         connection.execute("select set_config('timezone', %s, false)", (zone,))
         row = connection.execute("select sum(count) from public.usage_this_month").fetchone()
     assert row == (7,)
+
+
+def test_h22_exchanges_and_strategies_are_held_to_the_plan(world: World) -> None:
+    trader = world.trader("Free")
+    save = "insert into public.bot_credentials (user_id, exchange, label, api_key) values (%s, %s, 'L', %s)"
+    with connect(world.url, "dashboard_server") as server:
+        server.execute(save, (trader.id, "aster", "key-0123456789-wxyz"))
+        with pytest.raises(psycopg.DatabaseError) as caught:
+            server.execute(save, (trader.id, "oanda", "key-0123456789-wxyz"))
+    assert caught.value.sqlstate == "PT402"
+    assert json.loads(str(caught.value.diag.message_detail))["limit"] == "max_exchanges"
+    with world.signed_in(trader.id) as connection:
+        for number in range(3):
+            connection.execute(
+                "insert into public.strategies (name, status) values (%s, 'active')", (f"S{number}",)
+            )
+        with pytest.raises(psycopg.DatabaseError) as caught:
+            connection.execute("insert into public.strategies (name, status) values ('S3', 'active')")
+    assert caught.value.sqlstate == "PT402"
+    assert json.loads(str(caught.value.diag.message_detail))["allowed"] == 3
