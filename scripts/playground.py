@@ -111,7 +111,8 @@ curl -sS {state.url}/functions/v1/webhook/{trader["token"]} -d '{alert}'
 
 def _worker(options: argparse.Namespace) -> int:
     if options.url and options.key:
-        backend = Backend.elsewhere(options.url, options.key)
+        # Without it the worker says which setting is missing.
+        backend = Backend.elsewhere(options.url, options.key, os.environ.get("SPARKY_WORKER_TOKEN", ""))
     else:
         backend = Backend.of_state(_running())
     environment = worker_environment(backend, options.sealing_key, {"log_format": "console"})

@@ -1297,6 +1297,7 @@ export type Database = {
       };
       "list_api_keys": { Args: Record<PropertyKey, never>; Returns: Json };
       "my_plan": { Args: Record<PropertyKey, never>; Returns: Json };
+      "open_keys": { Args: { "p_account_id": string; "p_worker": string }; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
       "paper_open": {
@@ -1314,6 +1315,11 @@ export type Database = {
       };
       "platform_status": { Args: Record<PropertyKey, never>; Returns: Json };
       "release_signals": { Args: { "p_claims": Json }; Returns: Json };
+      "request_validation": { Args: { "p_account_id": string }; Returns: Json };
+      "reseal_keys": {
+        Args: { "p_account_id": string; "p_key_version": number; "p_sealed": string; "p_worker": string };
+        Returns: boolean;
+      };
       "resume_trading": { Args: Record<PropertyKey, never>; Returns: Json };
       "reveal_webhook": { Args: { "p_webhook_id": string }; Returns: Json };
       "rotate_webhook": { Args: { "p_webhook_id": string }; Returns: Json };

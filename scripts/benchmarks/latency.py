@@ -10,6 +10,7 @@ takes every alert that waits there.
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -118,6 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (options.url is None) is not (options.key is None):
         sys.stderr.write("latency: --url and --key go together\n")
         return _USAGE_ERROR
+    if options.url is not None and not os.environ.get("SPARKY_WORKER_TOKEN"):
+        sys.stderr.write(
+            "latency: set SPARKY_WORKER_TOKEN too: keys are opened for role sparky_worker alone\n"
+        )
+        return _USAGE_ERROR
     _print_all(describe_machine())
     with tempfile.TemporaryDirectory(prefix="sparky-benchmark-") as scratch, contextlib.ExitStack() as stack:
         folder = Path(scratch)
@@ -147,7 +153,7 @@ def _print_all(facts: Iterable[tuple[str, str]]) -> None:
 
 def _backend(options: argparse.Namespace, folder: Path, stack: contextlib.ExitStack) -> Backend:
     if options.url is not None:
-        return Backend.elsewhere(options.url, options.key)
+        return Backend.elsewhere(options.url, options.key, os.environ["SPARKY_WORKER_TOKEN"])
     local = stack.enter_context(Stack(folder / "stack", throwaway=options.throwaway))
     return Backend.of_stack(local)
 
@@ -157,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--signals", type=int, default=300, help="how many are measured (default: 300)")
     parser.add_argument("--seed", type=int, default=1, help="of the pauses between signals (default: 1)")
     parser.add_argument(
-        "--url", help="another Supabase than a local stack of its own; needs --key and DATABASE_URL"
+        "--url",
+        help="another Supabase than a local stack; needs --key, DATABASE_URL and SPARKY_WORKER_TOKEN",
     )
     parser.add_argument("--key", help="its secret key")
     parser.add_argument("--throwaway", action="store_true", help="a local Postgres that waits for no disk")

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import io
+import os
 import signal
 import sys
 import traceback
@@ -96,7 +97,13 @@ def conclude(view: View, scenario: Scenario, evidence: Evidence) -> int:
 def _place(options: argparse.Namespace, used: UsedSecrets) -> AbstractContextManager[Place]:
     if not options.url:
         return own_stack(options.data, used, keep=options.keep)
-    backend = Backend.elsewhere(options.url, options.key, publishable_key=options.publishable_key)
+    token = os.environ.get("SPARKY_WORKER_TOKEN")
+    if not token:
+        raise DemoError(
+            "the variable SPARKY_WORKER_TOKEN is not set: mint the worker's login with "
+            "`sparky token --role sparky_worker`"
+        )
+    backend = Backend.elsewhere(options.url, options.key, token, publishable_key=options.publishable_key)
     return other_supabase(backend, options.data, used)
 
 

@@ -44,17 +44,19 @@ class Backend:
         )
 
     @classmethod
-    def elsewhere(cls, url: str, secret_key: str, *, publishable_key: str | None = None) -> "Backend":
+    def elsewhere(
+        cls, url: str, secret_key: str, worker_token: str, *, publishable_key: str | None = None
+    ) -> "Backend":
         """Return another Supabase, which has the migrations and the webhook function already.
 
-        Without a publishable key the secret key names the project. The worker logs in with the token in the
-        variable SPARKY_WORKER_TOKEN, else with the secret key.
+        Without a publishable key the secret key names the project. The worker needs a token of its own:
+        exchange keys are opened for no other role.
         """
         return cls(
             url=url.rstrip("/"),
             publishable_key=publishable_key or secret_key,
             secret_key=secret_key,
-            worker_token=os.environ.get("SPARKY_WORKER_TOKEN", secret_key),
+            worker_token=worker_token,
             database_url=os.environ.get("DATABASE_URL"),
         )
 

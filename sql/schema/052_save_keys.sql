@@ -51,7 +51,8 @@ begin
       account, p_user_id, p_exchange, p_environment, coalesce(p_label, p_exchange), secret, p_hint, p_form, p_fields);
   end if;
   perform private.enqueue_task('validate_key', p_user_id, account, '{}');
-  perform private.audit(p_user_id, 'trader', 'api_key.saved', account,
+  perform private.audit(
+    p_user_id, case when private.caller_is_server() then 'dashboard' else 'trader' end, 'api_key.saved', account,
     jsonb_build_object('exchange', p_exchange, 'environment', p_environment, 'form', p_form));
   return account;
 end

@@ -34,7 +34,7 @@ grant update (
 
 grant execute on function
 public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
-public.list_api_keys()
+public.list_api_keys(), public.request_validation(uuid)
 to authenticated;
 grant execute on function
 public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(uuid),
@@ -129,3 +129,9 @@ to service_role;
 grant execute on function
 public.halt_trading(text), public.resume_trading(), public.announce(text), public.set_api_url(text)
 to service_role;
+
+-- Not the service key: exchange keys go to nobody but a worker.
+grant execute on function
+public.open_keys(text, uuid),
+public.reseal_keys(text, uuid, integer, text)
+to sparky_worker;

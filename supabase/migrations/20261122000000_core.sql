@@ -1115,7 +1115,8 @@ begin
       account, p_user_id, p_exchange, p_environment, coalesce(p_label, p_exchange), secret, p_hint, p_form, p_fields);
   end if;
   perform private.enqueue_task('validate_key', p_user_id, account, '{}');
-  perform private.audit(p_user_id, 'trader', 'api_key.saved', account,
+  perform private.audit(
+    p_user_id, case when private.caller_is_server() then 'dashboard' else 'trader' end, 'api_key.saved', account,
     jsonb_build_object('exchange', p_exchange, 'environment', p_environment, 'form', p_form));
   return account;
 end
@@ -2655,9 +2656,9 @@ from public.trades as t
 where (select public.has_feature('advanced_analytics'))
 group by t.user_id, t.exchange, t.strategy_id, (t.exit_time at time zone 'UTC')::date;
 comment on view public.trade_stats_daily is 'Closed trades by UTC day, exchange and strategy. Empty without the feature advanced_analytics.';
--- The one way by which sealed keys leave the database: inside an answer to a worker.
+-- The one way by which exchange keys leave the database: to a worker that has work on the account, one audit row each time.
 
--- Null when Vault cannot open the secret. One damaged secret must not stop the claims of every trader.
+-- Null when Vault cannot open the secret. One damaged secret must not stop anybody else.
 create function private.open_secret(p_secret_id uuid) returns text
 language plpgsql
 stable
@@ -2680,12 +2681,104 @@ begin
   return (
     select jsonb_build_object(
       'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
-      'key_version', k.key_version, 'status', k.status, 'sealed', private.open_secret(k.secret_id))
+      'key_version', k.key_version, 'status', k.status, 'form', k.form)
     from public.user_api_keys k
     where k.id = p_account_id
   );
 end
 $$;
+
+-- Whether a worker holds a lease on anything of the account: a signal, a task or a comparison with the venue.
+create function private.has_live_work(p_account_id uuid) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  moment timestamptz := clock_timestamp();
+begin
+  return exists (
+    select from private.reconciliations r where r.account_id = p_account_id and r.lease_until >= moment
+  ) or exists (
+    select from public.signals s
+    where s.account_id = p_account_id and s.status = 'executing' and s.lease_until >= moment
+  ) or exists (
+    select from private.tasks t
+    where t.account_id = p_account_id and t.state = 'running' and t.lease_until >= moment
+  );
+end
+$$;
+
+create function private.check_worker(p_worker text) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if coalesce(length(p_worker) not between 1 and 100, true) then
+    raise exception 'a worker says its name, in 1 to 100 characters' using errcode = '22023';
+  end if;
+end
+$$;
+
+create function public.open_keys(p_worker text, p_account_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  opened record;
+begin
+  perform private.check_worker(p_worker);
+  perform private.keep_trader((select k.user_id from public.user_api_keys k where k.id = p_account_id));
+  -- One statement, so that version, form and secret are of one moment.
+  select k.user_id, k.exchange, k.environment, k.form, k.key_version, private.open_secret(k.secret_id) as secret
+  into opened
+  from public.user_api_keys k
+  where k.id = p_account_id and private.has_live_work(k.id);
+  if not found then
+    return jsonb_build_object('opened', false, 'reason', 'no_live_work');
+  end if;
+  if opened.secret is null then
+    return jsonb_build_object('opened', false, 'reason', 'unreadable');
+  end if;
+  perform private.audit(opened.user_id, 'worker/' || p_worker, 'api_key.opened', p_account_id, jsonb_build_object(
+    'exchange', opened.exchange, 'environment', opened.environment, 'form', opened.form,
+    'key_version', opened.key_version));
+  return jsonb_build_object(
+    'opened', true, 'form', opened.form, 'secret', opened.secret, 'key_version', opened.key_version);
+end
+$$;
+comment on function public.open_keys is 'The keys of an account on which a worker holds a lease, as they are stored; each opening is audited.';
+
+create function public.reseal_keys(p_worker text, p_account_id uuid, p_key_version integer, p_sealed text)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+begin
+  perform private.check_worker(p_worker);
+  if not private.is_sealed(p_sealed) then
+    raise exception 'plain keys are replaced by sealed ones only' using errcode = '22023';
+  end if;
+  perform private.keep_trader((select k.user_id from public.user_api_keys k where k.id = p_account_id));
+  select * into account from public.user_api_keys k
+  where k.id = p_account_id and k.key_version = p_key_version and k.form = 'plain' for update;
+  if not found or not private.has_live_work(account.id) then
+    return false;
+  end if;
+  perform vault.update_secret(account.secret_id, p_sealed);
+  -- The same version: the content is the same, and whoever holds it opened may go on.
+  update public.user_api_keys set form = 'sealed' where id = account.id;
+  perform private.audit(account.user_id, 'worker/' || p_worker, 'api_key.resealed', account.id, jsonb_build_object(
+    'exchange', account.exchange, 'environment', account.environment, 'key_version', account.key_version));
+  return true;
+end
+$$;
+comment on function public.reseal_keys is 'Replaces plain keys by the same keys sealed, if they are still those that the worker opened.';
 -- A small durable queue for work that is not an alert. Some kinds the worker does itself, the others the database does in
 -- small batches while a worker keeps calling work_task (188_task_batches.sql).
 
@@ -2902,6 +2995,43 @@ as $$
   from jsonb_array_elements(p_results) with ordinality as results (r, n)
 $$;
 comment on function public.finish_tasks is 'Records results of tasks whose lease is still held; the rest answer false.';
+-- A trader has the keys of an account tested now.
+
+create function public.request_validation(p_account_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  account public.user_api_keys;
+  waiting private.tasks;
+  task bigint;
+begin
+  perform private.keep_trader(trader);
+  select * into account from public.user_api_keys k
+  where k.id = p_account_id and k.user_id = trader for no key update;
+  if not found then
+    raise exception 'you have no account of this id' using errcode = 'PT404', hint = 'list_api_keys() names your accounts';
+  end if;
+  select * into waiting from private.tasks t
+  where t.account_id = account.id and t.kind = 'validate_key' and t.state in ('pending', 'running')
+  order by t.id desc limit 1;
+  if waiting.state = 'running' or waiting.run_at <= now() then
+    return jsonb_build_object('task_id', waiting.id, 'queued', false);
+  end if;
+  if account.last_tested between now() - interval '10 seconds' and now() then
+    raise exception 'these keys were tested less than 10 seconds ago'
+    using errcode = 'PT429', hint = 'wait 10 seconds; the result shows in status and status_reason';
+  end if;
+  -- One that waits for a later time is brought forward: a second one would only do the same again.
+  update private.tasks t set run_at = now() where t.id = waiting.id and t.state = 'pending' returning t.id into task;
+  task := coalesce(task, private.enqueue_task('validate_key', trader, account.id, '{}'));
+  update public.user_api_keys set last_tested = now() where id = account.id;
+  return jsonb_build_object('task_id', task, 'queued', true);
+end
+$$;
+comment on function public.request_validation is 'Has the keys of one of the caller''s accounts tested at once; the result shows in its status.';
 -- Names and values of the alert language: one text in, one canonical value out, or null. Pure functions.
 
 -- What may stand around a name or a value.
@@ -5109,7 +5239,7 @@ grant update (
 
 grant execute on function
 public.save_api_key(text, text, text, text, text, text[], text), public.delete_api_key(uuid),
-public.list_api_keys()
+public.list_api_keys(), public.request_validation(uuid)
 to authenticated;
 grant execute on function
 public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(uuid),
@@ -5204,3 +5334,9 @@ to service_role;
 grant execute on function
 public.halt_trading(text), public.resume_trading(), public.announce(text), public.set_api_url(text)
 to service_role;
+
+-- Not the service key: exchange keys go to nobody but a worker.
+grant execute on function
+public.open_keys(text, uuid),
+public.reseal_keys(text, uuid, integer, text)
+to sparky_worker;

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.database.world import SEALED, World, call, filled, held, order
+from tests.database.world import World, call, filled, held, order
 
 
 def test_signals_are_claimed_in_order_of_arrival_one_of_each_lane(world: World) -> None:
@@ -56,7 +56,7 @@ def test_a_work_order_carries_all_that_is_needed(world: World) -> None:
         "environment": "paper",
         "key_version": 1,
         "status": "pending",
-        "sealed": SEALED,
+        "form": "sealed",
     }
     assert one["position"] is None
     assert one["plan"] is None
@@ -216,15 +216,6 @@ def test_finishing_can_return_the_next_claims(world: World) -> None:
     answer = call(world.worker, "finish_signals", [held(one) | {"status": "done"}], "w1", 5, 60)
     assert answer["finished"] == [{"signal_id": one["signal_id"], "ok": True}]
     assert [claim["signal_id"] for claim in answer["claims"]] == [following]
-
-
-def test_a_secret_that_does_not_open_stops_nobody_else(world: World) -> None:
-    damaged, other = world.trader(), world.trader()
-    world.run("update vault.secrets set secret = 'AAAA' where name = %s", f"api_key/{damaged.account}")
-    world.accept(damaged)
-    world.accept(other)
-    claimed = {one["user_id"]: one["account"]["sealed"] for one in world.claim()}
-    assert claimed == {damaged.id: None, other.id: SEALED}
 
 
 def test_released_claims_are_as_if_never_claimed(world: World) -> None:

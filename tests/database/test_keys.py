@@ -52,7 +52,7 @@ def count(world: World, table: str) -> int:
     return int(
         world.value(
             {
-                "tasks": "select count(*) from private.tasks",
+                "tasks": "select count(*) from private.tasks where kind = 'validate_key'",
                 "accounts": "select count(*) from public.user_api_keys",
                 "secrets": "select count(*) from vault.secrets where name like 'api_key/%%'",
             }[table]
@@ -222,3 +222,212 @@ def test_the_list_shows_own_accounts_and_no_secret(world: World) -> None:
     assert KEY not in json.dumps(listed)
     with world.signed_in(world.sign_up()) as connection:
         assert call(connection, "list_api_keys") == []
+
+
+def open_keys(world: World, account: str, worker: str = "w1") -> dict[str, Any]:
+    return dict(call(world.worker, "open_keys", worker, account))
+
+
+def claim_validations(world: World) -> list[dict[str, Any]]:
+    tasks = call(world.worker, "claim_tasks", "w1", 10, 60)
+    return [task for task in tasks if task["kind"] == "validate_key"]
+
+
+def openings(world: World) -> list[tuple[Any, ...]]:
+    return world.rows(
+        "select user_id::text, actor, subject::text, detail from public.audit_log"
+        " where action = 'api_key.opened' order by id"
+    )
+
+
+def test_keys_are_opened_for_an_executing_signal_only_while_its_lease_lives(world: World) -> None:
+    trader = world.trader()
+    nothing = {"opened": False, "reason": "no_live_work"}
+    assert open_keys(world, trader.account) == nothing
+    signal_id = world.accept(trader)
+    assert open_keys(world, trader.account) == nothing
+    work = world.claim_one()
+    assert "sealed" not in json.dumps(work["account"] | {"form": ""})
+    assert open_keys(world, trader.account) == {
+        "opened": True,
+        "form": "sealed",
+        "secret": SEALED,
+        "key_version": 1,
+    }
+    world.let_lease_run_out(signal_id)
+    assert open_keys(world, trader.account) == nothing
+    again = world.claim_one("w2")
+    assert open_keys(world, trader.account)["opened"] is True
+    world.finish({"signal_id": signal_id, "fence": again["fence"], "status": "done"})
+    assert open_keys(world, trader.account) == nothing
+
+
+def test_keys_are_opened_for_a_running_task_and_for_a_leased_comparison(world: World) -> None:
+    trader = world.trader()
+    (task,) = claim_validations(world)
+    assert open_keys(world, trader.account)["opened"] is True
+    call(world.worker, "finish_tasks", [{"task_id": task["task_id"], "fence": task["fence"], "ok": True}])
+    assert open_keys(world, trader.account)["opened"] is False
+    (due,) = call(world.worker, "claim_accounts", "w1", 10, 60)
+    assert due["account"]["id"] == trader.account
+    assert open_keys(world, trader.account)["opened"] is True
+    world.run("update private.reconciliations set lease_until = now() - interval '1 second'")
+    assert open_keys(world, trader.account)["opened"] is False
+
+
+def test_work_on_one_account_opens_no_other(world: World) -> None:
+    trader, other = world.trader(), world.trader()
+    world.accept(trader)
+    world.claim_one()
+    assert open_keys(world, other.account)["opened"] is False
+    assert open_keys(world, "00000000-0000-4000-8000-000000000000")["opened"] is False
+    assert call(world.worker, "open_keys", "w1", None)["opened"] is False
+    assert openings(world) == []
+
+
+def test_each_opening_leaves_one_audit_row_without_a_secret(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH)
+    claim_validations(world)
+    assert json.loads(open_keys(world, account, "w7")["secret"]) == BOTH
+    open_keys(world, account, "w8")
+    detail = {"exchange": "aster", "environment": "production", "form": "plain", "key_version": 1}
+    assert openings(world) == [
+        (trader, "worker/w7", account, detail),
+        (trader, "worker/w8", account, detail),
+    ]
+    with world.signed_in(trader) as connection:
+        seen = connection.execute(
+            "select count(*) from public.audit_log where action = 'api_key.opened'"
+        ).fetchone()
+    assert seen == (2,)
+
+
+def test_a_secret_that_does_not_open_is_told_apart_and_stops_nobody_else(world: World) -> None:
+    damaged, other = world.trader(), world.trader()
+    world.run("update vault.secrets set secret = 'AAAA' where name = %s", f"api_key/{damaged.account}")
+    world.accept(damaged)
+    world.accept(other)
+    assert len(world.claim()) == 2
+    assert open_keys(world, damaged.account) == {"opened": False, "reason": "unreadable"}
+    assert open_keys(world, other.account)["secret"] == SEALED
+    assert [row[0] for row in openings(world)] == [other.id]
+
+
+@pytest.mark.parametrize("worker", [None, "", "w" * 101])
+def test_a_worker_that_does_not_say_its_name_opens_nothing(world: World, worker: str | None) -> None:
+    trader = world.trader()
+    world.accept(trader)
+    world.claim_one()
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        call(world.worker, "open_keys", worker, trader.account)
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        call(world.worker, "reseal_keys", worker, trader.account, 1, SEALED)
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated", "service_role", "sparky_edge", "dashboard_server"])
+def test_no_other_role_opens_keys_or_reseals_them(world: World, role: str) -> None:
+    trader = world.trader()
+    world.accept(trader)
+    world.claim_one()
+    for function, arguments in (
+        ("open_keys", ("w1", trader.account)),
+        ("reseal_keys", ("w1", trader.account, 1, SEALED)),
+    ):
+        with (
+            world.signed_in(trader.id, role) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            call(connection, function, *arguments)
+    assert openings(world) == []
+
+
+def reseal(world: World, account: str, version: int | None = 1, sealed: Any = SEALED) -> Any:
+    return call(world.worker, "reseal_keys", "w1", account, version, sealed)
+
+
+def test_plain_keys_are_sealed_once_and_keep_version_and_fields(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH)
+    assert reseal(world, account) is False, "without work on the account"
+    claim_validations(world)
+    assert reseal(world, account) is True
+    assert vaulted(world, account) == SEALED
+    row = account_row(world, account)
+    assert (row["form"], row["secret_fields"], row["key_version"]) == ("sealed", ["api_key", "api_secret"], 1)
+    assert open_keys(world, account)["secret"] == SEALED
+    assert reseal(world, account, sealed=SEALED.replace("A", "B")) is False
+    assert vaulted(world, account) == SEALED
+    assert world.rows("select actor, detail from public.audit_log where action = 'api_key.resealed'") == [
+        ("worker/w1", {"exchange": "aster", "environment": "production", "key_version": 1})
+    ]
+
+
+@pytest.mark.parametrize("version", [0, 2, None])
+def test_keys_that_were_replaced_meanwhile_are_not_resealed(world: World, version: int | None) -> None:
+    account = save_plain(world, world.sign_up(), BOTH)
+    claim_validations(world)
+    assert reseal(world, account, version) is False
+    assert json.loads(vaulted(world, account)) == BOTH
+
+
+@pytest.mark.parametrize("sealed", [None, "", "plain", json.dumps(BOTH), SEALED + "A" * 1_000_000])
+def test_only_sealed_text_replaces_plain_keys(world: World, sealed: Any) -> None:
+    account = save_plain(world, world.sign_up(), BOTH)
+    claim_validations(world)
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        reseal(world, account, sealed=sealed)
+    assert json.loads(vaulted(world, account)) == BOTH
+
+
+def request(world: World, trader: str, account: Any) -> dict[str, Any]:
+    with world.signed_in(trader) as connection:
+        return dict(call(connection, "request_validation", account))
+
+
+def finish_task(world: World, **more: Any) -> None:
+    (task,) = claim_validations(world)
+    done = {"task_id": task["task_id"], "fence": task["fence"]} | more
+    assert call(world.worker, "finish_tasks", [done])[0]["ok"] is True
+
+
+def test_a_validation_that_waits_or_runs_is_not_queued_twice(world: World) -> None:
+    trader = world.trader()
+    first = request(world, trader.id, trader.account)
+    assert first["queued"] is False
+    claim_validations(world)
+    assert request(world, trader.id, trader.account) == first
+    assert count(world, "tasks") == 1
+
+
+def test_a_validation_is_queued_at_most_once_in_ten_seconds(world: World) -> None:
+    trader = world.trader()
+    finish_task(world, ok=True, account_status="valid")
+    assert request(world, trader.id, trader.account)["queued"] is True
+    assert account_row(world, trader.account)["status"] == "valid"
+    finish_task(world, ok=True, account_status="valid")
+    with pytest.raises(psycopg.Error, match="less than 10 seconds ago") as refusal:
+        request(world, trader.id, trader.account)
+    assert refusal.value.sqlstate == "PT429"
+    assert refusal.value.diag.message_hint
+    assert count(world, "tasks") == 2
+    world.run("update public.user_api_keys set last_tested = now() - interval '11 seconds'")
+    assert request(world, trader.id, trader.account)["queued"] is True
+
+
+def test_a_validation_that_waits_for_later_is_brought_forward(world: World) -> None:
+    trader = world.trader()
+    finish_task(world, ok=False, retry_in_seconds=3600)
+    assert request(world, trader.id, trader.account)["queued"] is True
+    assert count(world, "tasks") == 1
+    assert len(claim_validations(world)) == 1
+
+
+@pytest.mark.parametrize("whose", ["other", "nobody", "null"])
+def test_an_account_that_is_not_ones_own_is_not_validated(world: World, whose: str) -> None:
+    trader, other = world.trader(), world.trader()
+    account = {"other": other.account, "nobody": "00000000-0000-4000-8000-000000000000", "null": None}[whose]
+    with pytest.raises(psycopg.Error, match="you have no account of this id") as refusal:
+        request(world, trader.id, account)
+    assert refusal.value.sqlstate == "PT404"
+    assert count(world, "tasks") == 2

@@ -150,6 +150,9 @@ FUNCTIONS = {
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
     ("public.list_api_keys", "authenticated"),
+    ("public.request_validation", "authenticated"),
+    ("public.open_keys", "sparky_worker"),
+    ("public.reseal_keys", "sparky_worker"),
     ("public.create_webhook", "authenticated"),
     *(
         (f"public.{name}", role)

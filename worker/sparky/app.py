@@ -13,10 +13,12 @@ import structlog
 import sparky
 from sparky.database.accounts import AccountQueue
 from sparky.database.gateway import Beginning, Begun, WorkerDatabase
+from sparky.database.keys import KeyVault
 from sparky.database.rpc import RpcClient
 from sparky.database.wakeup import WakeUpConnection
 from sparky.engine.access import AccountDesk
 from sparky.engine.batching import Batcher
+from sparky.engine.credentials import CredentialDesk
 from sparky.engine.execution import Equipment
 from sparky.engine.inbox import Inbox
 from sparky.engine.leases import LeaseKeeper
@@ -52,10 +54,13 @@ class Worker:
         self._leases = LeaseKeeper(self._database, seams, lease_seconds)
         self._desk = AccountDesk(
             {venue.name: venue for venue in venues},
-            load_key_ring(
-                settings.sealing_key_files, credentials_directory=credentials_directory(os.environ)
+            CredentialDesk(
+                KeyVault(rpc, settings.worker_id),
+                load_key_ring(
+                    settings.sealing_key_files, credentials_directory=credentials_directory(os.environ)
+                ),
+                CredentialCache(seams.clock),
             ),
-            CredentialCache(seams.clock),
             timeout_seconds=settings.venue_timeout_seconds,
         )
         self._beginnings: Batcher[Beginning, Begun] = Batcher(self._database.begin, _BEGINNINGS_PER_CALL)

@@ -13,15 +13,16 @@ import pytest
 from scripts.demo.scenario import SCENARIO
 from scripts.local_stack.account import outside_folder
 from scripts.local_stack.stack import Stack
+from scripts.testbed.backend import Backend
 
 SECONDS = 110
 
 
-def _start(repository: Path, data: Path, *options: str) -> "subprocess.Popen[str]":
+def _start(repository: Path, data: Path, *options: str, worker_token: str = "") -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.demo", "--plain", "--data", str(data), *options],
         cwd=repository,
-        env=os.environ | {"COLUMNS": "120"},
+        env=os.environ | {"COLUMNS": "120", "SPARKY_WORKER_TOKEN": worker_token},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -76,7 +77,10 @@ def test_the_demo_shows_that_nothing_is_lost_or_doubled(repository: Path, data: 
 @pytest.mark.timeout(SECONDS + 20)
 def test_the_demo_runs_on_any_other_supabase(repository: Path, data: Path, tmp_path: Path) -> None:
     with Stack(tmp_path / "elsewhere", throwaway=True) as elsewhere:
-        process = _start(repository, data, "--url", elsewhere.url, "--key", elsewhere.secret_key)
+        token = Backend.of_stack(elsewhere).worker_token
+        process = _start(
+            repository, data, "--url", elsewhere.url, "--key", elsewhere.secret_key, worker_token=token
+        )
         output, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, output + errors
     assert re.search(r"^lost +0\b", output, re.MULTILINE)
@@ -114,7 +118,10 @@ def test_an_interrupted_demo_leaves_no_process(
 @pytest.mark.timeout(60)
 def test_a_failing_step_is_told_in_a_sentence_and_traced_in_the_log(repository: Path, data: Path) -> None:
     process = _start(
-        repository, data, "--url", "http://127.0.0.1:9", "--key", "sb_secret_nobody_has_this_key"
+        repository,
+        data,
+        *("--url", "http://127.0.0.1:9", "--key", "sb_secret_nobody_has_this_key"),
+        worker_token="a.worker.token",
     )
     output, errors = process.communicate(timeout=50)
     assert process.returncode == 2
@@ -123,6 +130,14 @@ def test_a_failing_step_is_told_in_a_sentence_and_traced_in_the_log(repository: 
     log = (data / "logs" / "demo.log").read_text()
     assert "Traceback" in log
     assert "sb_secret_nobody_has_this_key" not in log + output + errors
+
+
+def test_another_supabase_without_a_login_for_the_worker_is_refused(repository: Path, data: Path) -> None:
+    process = _start(repository, data, "--url", "http://127.0.0.1:9", "--key", "sb_secret_x")
+    output, errors = process.communicate(timeout=50)
+    assert process.returncode == 2
+    assert "SPARKY_WORKER_TOKEN is not set" in " ".join(output.split())
+    assert "Traceback" not in output + errors
 
 
 def test_a_folder_of_somebody_else_is_left_alone(repository: Path, data: Path) -> None:

@@ -17,11 +17,13 @@ WORKER_FUNCTIONS = {
     "finish_accounts",
     "finish_signals",
     "finish_tasks",
+    "open_keys",
     "paper_find_order",
     "paper_list_positions",
     "paper_open",
     "paper_submit",
     "release_signals",
+    "reseal_keys",
     "work_task",
     "worker_heartbeat",
 }

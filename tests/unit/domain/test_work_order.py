@@ -55,11 +55,6 @@ def test_times_are_read_with_as_many_digits_as_postgres_writes(fraction: str) ->
     assert order.received_at.microsecond == (500_000 if fraction else 0)
 
 
-def test_sealed_credentials_do_not_show() -> None:
-    assert "AAAA" not in repr(work_order())
-    assert work_order().account.sealed.endswith("AAAA")
-
-
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -106,7 +101,6 @@ def test_sealed_credentials_do_not_show() -> None:
         ("settings.allow_short", 0),
         ("account.id", "paper"),
         ("account.key_version", None),
-        ("account.sealed", 5),
         ("position.side", "flat"),
         ("position.quantity", "0"),
         ("position.entry_price", "-1"),

@@ -50,7 +50,6 @@ _WORK_ORDER: dict[str, Any] = {
         "exchange": "paper",
         "environment": "paper",
         "key_version": 1,
-        "sealed": "sparky1.0123456789abcdef.AAAA",
     },
     "position": None,
     "plan": None,

@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from sparky.database.gateway import Beginning, Begun, Finished, Result
-from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
-from sparky.domain.identifiers import SignalId
+from sparky.database.keys import StoredKeys
+from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, LostClaim, SparkyError
+from sparky.domain.identifiers import AccountId, SignalId
 from sparky.domain.news import OrderNews
 from sparky.domain.plan import plan_to_json
 from sparky.domain.work_order import Claim
+from sparky.keys.secret import Secret
 from tests.unit.engine.virtual_loop import START, LoopClock
 
 Answer = TypeVar("Answer")
@@ -58,6 +60,9 @@ class FakeDatabase:
         self.is_down = False
         self.refused_signals: set[str] = set()
         self.most_executing = 0
+        # What an opening of keys brings, of whatever account.
+        self.keys: StoredKeys | SparkyError = LostClaim("nobody has put keys in")
+        self.resealed: list[str] = []
 
     def add(self, raw: dict[str, Any]) -> Row:
         row = Row(order=raw, seq=len(self.signals) + 1)
@@ -91,6 +96,29 @@ class FakeDatabase:
                 self._release(claim)
 
         await self._call("release", act)
+
+    async def open_keys(self, account: AccountId) -> StoredKeys:
+        del account
+
+        def act() -> StoredKeys:
+            if isinstance(self.keys, SparkyError):
+                raise self.keys
+            return self.keys
+
+        return await self._call("open_keys", act)
+
+    async def reseal_keys(self, account: AccountId, key_version: int, sealed: str) -> bool:
+        del account
+
+        def act() -> bool:
+            held = self.keys
+            if isinstance(held, SparkyError) or held.is_sealed or held.key_version != key_version:
+                return False
+            self.keys = StoredKeys(is_sealed=True, text=Secret(sealed), key_version=key_version)
+            self.resealed.append(sealed)
+            return True
+
+        return await self._call("reseal_keys", act)
 
     def claim_now(self, limit: int) -> list[dict[str, Any]]:
         """Claim without any delay or fault, as another worker would."""

@@ -258,7 +258,7 @@ async def test_keys_that_fail_after_an_order_was_sent_end_in_review() -> None:
 async def test_keys_sealed_for_another_worker_reject_the_signal_with_what_to_do() -> None:
     world = World()
     signal = world.signal()
-    signal.order["account"]["sealed"] = "sparky1.0123456789abcdef." + "A" * 120
+    world.store_keys("sparky1.0123456789abcdef." + "A" * 120)
     await world.run()
     assert (signal.status, signal.reason_code) == ("rejected", "credentials_invalid")
     assert "save the exchange keys again" in signal.reason

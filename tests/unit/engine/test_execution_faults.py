@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sparky.domain.errors import LostClaim
 from sparky.domain.orders import OrderState
 from sparky.engine.permits import SendingPermit
 from tests.unit.engine.plans import plan_of
@@ -173,3 +174,45 @@ async def test_a_fault_of_ours_before_the_beginning_fails_the_signal(monkeypatch
     await world.run()
     assert (signal.status, signal.reason_code) == ("failed", "internal_error")
     assert "Nothing was sent" in signal.reason
+
+
+async def test_keys_are_asked_for_until_the_database_hands_them_out() -> None:
+    world = World()
+    world.database.faults["open_keys"].extend(["down", "lost", "slow"])
+    signal = world.signal()
+    await world.run()
+    assert (signal.status, signal.attempt) == ("done", 1)
+    assert len(world.venue.submitted) == 1
+
+
+async def test_an_entry_whose_keys_come_too_late_expires_unsent() -> None:
+    world = World()
+    world.database.faults["open_keys"].extend(["down"] * 100)
+    signal = world.signal()
+    await world.run()
+    assert (signal.status, signal.reason_code) == ("expired", "signal_too_old")
+    assert world.venue.submitted == []
+
+
+async def test_an_exit_whose_keys_do_not_come_is_given_back_and_executed_later() -> None:
+    world = World()
+    world.venue.net += 1
+    world.database.faults["open_keys"].extend(["down"] * 40)
+    signal = world.exit_signal()
+    await world.run()
+    assert signal.status == "done"
+    assert 1 < signal.attempt < 5
+    assert len(world.venue.submitted) == 1
+
+
+async def test_keys_that_are_not_handed_out_for_want_of_live_work_leave_the_signal_alone() -> None:
+    world = World()
+    keys, world.database.keys = world.database.keys, LostClaim("no live work")
+    signal = world.signal(age=0)
+    async with world.worker() as worker:
+        worker.inbox.hint()
+        await asyncio.sleep(5)
+        assert (signal.status, signal.attempt) == ("executing", 1)
+        world.database.keys = keys
+        await world.settle()
+    assert (signal.status, signal.attempt) == ("done", 2)

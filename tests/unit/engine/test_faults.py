@@ -18,7 +18,7 @@ TERMINAL = {"done", "rejected", "expired", "failed", "review"}
 VENUE = ["fill", "refuse", "not_sent", "lost", "dropped", "hang", "stuck", "late", "working", "partial"]
 VENUE_MORE = ["cancelled", "broken", "unsent"]
 DATABASE = ["", "", "", "", "down", "lost", "slow", "refuse"]
-FUNCTIONS = ["claim", "begin", "finish", "extend", "release"]
+FUNCTIONS = ["claim", "begin", "finish", "extend", "release", "open_keys"]
 WORKERS = 3
 STORM_SECONDS = 40.0
 

@@ -197,6 +197,8 @@ async def test_a_graceful_stop_gives_back_what_takes_too_long() -> None:
     world.venue.script.append("hang")
     begun = world.signal(lane="a")
     waiting = world.signal(lane="b")
+    # Of one account, both would wait for its keys and then be begun in one call.
+    waiting.order["account"]["id"] = "7d1f7d3c-0c7c-4a4e-9f0a-0a5b3c2d1e0f"
     world.database.faults["begin"].extend(["", "slow", "slow"])
     async with world.worker(batch=1) as worker:
         worker.inbox.hint()

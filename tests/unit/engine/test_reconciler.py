@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 
+import pytest
+
 from sparky.database.accounts import Comparison, DueAccount, Held, OpenEnd
-from sparky.domain.errors import DatabaseUnavailable
+from sparky.domain.errors import DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import AccountId, SignalId, UserId
 from sparky.domain.identifiers import client_order_id as client_order_id_of
 from sparky.domain.orders import OrderRequest, OrderState, PositionSide, Side
@@ -113,4 +115,15 @@ async def test_it_goes_on_when_the_database_was_away() -> None:
     world = World()
     queue = Queue(due(world))
     queue.faults = 3
+    assert (await compared(world, queue)).differences == []
+
+
+async def test_a_comparison_whose_lease_ran_out_is_left_alone_and_the_next_one_made() -> None:
+    world = World()
+    keys, world.database.keys = world.database.keys, LostClaim("no live work")
+    queue = Queue(due(world, LONG_ONE))
+    with pytest.raises(IndexError):
+        await compared(world, queue)
+    world.database.keys = keys
+    queue.waiting.append(due(world))
     assert (await compared(world, queue)).differences == []

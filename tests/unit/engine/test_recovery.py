@@ -148,7 +148,7 @@ async def test_a_second_leg_in_doubt_is_looked_up_under_its_own_id() -> None:
 async def test_keys_that_do_not_open_any_more_leave_a_begun_signal_in_review() -> None:
     world = World()
     signal = world.begun(world.signal(), "submitting")
-    signal.order["account"]["sealed"] = ""
+    world.store_keys("gone")
     await world.run()
     assert (signal.status, signal.reason_code) == ("review", "outcome_unknown")
     assert signal.orders[1]["client_order_id"] in signal.reason

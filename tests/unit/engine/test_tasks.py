@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sparky.database.gateway import BatchDone, Task, TaskResult
-from sparky.domain.errors import DatabaseUnavailable
+from sparky.domain.errors import DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import UserId
 from sparky.engine.tasks import TaskRunner
 from tests.unit.engine.virtual_loop import LoopClock, loop_seams
@@ -88,7 +88,8 @@ async def test_keys_that_the_venue_refuses_become_invalid_with_its_reason() -> N
 
 async def test_keys_that_do_not_open_become_invalid() -> None:
     world = World()
-    queue = Queue(validation(world, sealed="plain"))
+    world.store_keys("plain")
+    queue = Queue(validation(world))
     async with working(world, queue):
         await asyncio.sleep(1)
     assert queue.results[0].account_status == "invalid"
@@ -191,3 +192,14 @@ async def test_a_task_that_somebody_else_has_by_now_gets_no_result() -> None:
     async with working(World(), queue):
         await asyncio.sleep(1)
     assert [result.task_id for result in queue.results] == [2]
+
+
+async def test_a_validation_whose_lease_ran_out_says_nothing_about_the_keys() -> None:
+    world = World()
+    world.database.keys = LostClaim("no live work")
+    queue = Queue(validation(world))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    (result,) = queue.results
+    assert (result.ok, result.account_status) == (False, None)
+    assert result.retry_in_seconds

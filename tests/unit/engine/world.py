@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from sparky.database.keys import StoredKeys
 from sparky.engine.access import AccountDesk
 from sparky.engine.batching import Batcher
+from sparky.engine.credentials import CredentialDesk
 from sparky.engine.execution import Equipment
 from sparky.engine.inbox import Inbox
 from sparky.engine.leases import LeaseKeeper
 from sparky.engine.lookup import LookUps
 from sparky.keys.cache import CredentialCache
 from sparky.keys.sealing import KeyRing, SealingContext, SealingKey, seal
+from sparky.keys.secret import Secret
 from tests.unit.domain.work_orders import work_order_json
 from tests.unit.engine.fake_database import FakeDatabase, Row
 from tests.unit.engine.fake_venue import FakeVenue
@@ -24,8 +27,10 @@ from tests.unit.engine.virtual_loop import START, LoopClock, loop_seams
 LEASE_SECONDS = 15
 VENUE_SECONDS = 5.0
 _USER = work_order_json()["user_id"]
-_KEY = SealingKey.generate()
-_SEALED = seal(_KEY.public, SealingContext(_USER, "paper", "paper"), {"api_key": "a key of the trader"})
+KEY = SealingKey.generate()
+CONTEXT = SealingContext(_USER, "paper", "paper")
+FIELDS = {"api_key": "a key of the trader"}
+_SEALED = seal(KEY.public, CONTEXT, FIELDS)
 _NAMESPACE = UUID("5f9c9f1c-0000-4000-8000-000000000000")
 
 
@@ -44,7 +49,9 @@ class Worker:
         seams = loop_seams(seed)
         self.leases = LeaseKeeper(database, seams, LEASE_SECONDS)
         self.desk = AccountDesk(
-            {"paper": venue}, KeyRing([_KEY]), CredentialCache(seams.clock), timeout_seconds=VENUE_SECONDS
+            {"paper": venue},
+            CredentialDesk(database, KeyRing([KEY]), CredentialCache(seams.clock)),
+            timeout_seconds=VENUE_SECONDS,
         )
         self.beginnings = Batcher(database.begin, 50)
         equipment = Equipment(
@@ -68,6 +75,7 @@ class World:
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
         self.database = FakeDatabase(LEASE_SECONDS)
+        self.store_keys(_SEALED)
         self.venue = FakeVenue()
         self._count = 0
 
@@ -85,8 +93,11 @@ class World:
             }
             | changes
         )
-        raw["account"]["sealed"] = _SEALED
         return self.database.add(raw)
+
+    def store_keys(self, text: str, *, is_sealed: bool = True, version: int = 1) -> None:
+        """Let the trader have saved keys."""
+        self.database.keys = StoredKeys(is_sealed=is_sealed, text=Secret(text), key_version=version)
 
     def exit_signal(self, **changes: Any) -> Row:
         """Put a close in, of whatever the venue has."""

@@ -110,9 +110,10 @@ def _parse(function: str, content: bytes) -> JsonValue:
         return None
     try:
         return json.loads(content, parse_float=Decimal)
-    except ValueError as error:
+    except ValueError:
         # Something between us and the database answered; the call may have been executed.
-        raise DatabaseUnavailable(f"{function}: the answer is not JSON") from error
+        # Not chained: the decoder's error carries the answer, which may hold keys.
+        raise DatabaseUnavailable(f"{function}: the answer is not JSON") from None
 
 
 def _failure(function: str, response: httpx.Response) -> DatabaseUnavailable | DatabaseContractError:

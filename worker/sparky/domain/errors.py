@@ -9,13 +9,13 @@
     │   ├── WorkOrderError           a work order is not what it should be
     │   ├── CredentialsInvalid       the venue does not accept the keys
     │   ├── UnknownSymbol            the venue does not list the symbol
-    │   └── SealError                sealed credentials do not open
-    │       ├── MalformedSealError     not a sealed text
+    │   └── SealError                stored credentials do not open
+    │       ├── MalformedSealError     neither a sealed text nor plain fields, or damaged
     │       ├── UnknownKeyError        sealed to a key that this worker does not hold
     │       └── WrongContextError      sealed for another trader, venue or environment, or altered
     ├── LookUpFirst                ask the venue what it has before anything else is sent
     └── Stop                       give up what is in hand
-        ├── LostClaim                the signal is no longer ours: leave it alone
+        ├── LostClaim                the work is no longer ours: leave it alone
         ├── DatabaseContractError    the database answered what it never should: do not guess
         └── ConfigurationError       the process cannot start
 
@@ -84,14 +84,14 @@ class UnknownSymbol(Refusal):
 
 
 class SealError(Refusal):
-    """Sealed credentials do not open. The message holds no plaintext and no key bytes."""
+    """Stored credentials do not open. The message holds no plaintext and no key bytes."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(Reason.CREDENTIALS_INVALID, reason)
 
 
 class MalformedSealError(SealError):
-    """The text is not of the form that sealing produces."""
+    """The text is not of the form that sealing produces, or does not hold fields, or cannot be read."""
 
 
 class UnknownKeyError(SealError):
@@ -111,7 +111,7 @@ class Stop(SparkyError):  # noqa: N818 - names say what to do, as in httpx
 
 
 class LostClaim(Stop):
-    """The signal is no longer ours: another claim has a higher fence."""
+    """The work is no longer ours: another claim has a higher fence, or nobody has one."""
 
 
 class DatabaseContractError(Stop):

@@ -1,7 +1,7 @@
 """A work order: a claimed signal with everything that is needed to execute it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum, unique
@@ -45,13 +45,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The trader's login. `sealed` opens only with the worker's private key; "" where none is needed."""
+    """The trader's login. Its keys are asked for apart, where they are used."""
 
     id: AccountId
     exchange: str
     environment: str
     key_version: int
-    sealed: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +252,6 @@ def parse_account(source: Mapping[str, Any]) -> Account:
         exchange=fields.text(source, "exchange", path),
         environment=fields.text(source, "environment", path),
         key_version=fields.integer(source, "key_version", path),
-        sealed=fields.as_text(source.get("sealed") or "", f"{path}.sealed"),
     )
 
 

@@ -21,9 +21,8 @@ from sparky.domain.orders import (
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import Account
+from sparky.engine.credentials import CredentialDesk
 from sparky.engine.permits import SendingPermit
-from sparky.keys.cache import CredentialCache
-from sparky.keys.sealing import KeyRing, SealingContext
 from sparky.venues.base import AccountAccess, VenueAdapter
 
 Answer = TypeVar("Answer")
@@ -96,27 +95,28 @@ class OpenAccount:
 
 
 class AccountDesk:
-    """Knows the venues and opens accounts. Opened keys stay in the cache for its short time only."""
+    """Knows the venues and opens accounts."""
 
     def __init__(
         self,
         venues: Mapping[str, VenueAdapter],
-        keys: KeyRing,
-        cache: CredentialCache,
+        credentials: CredentialDesk,
         *,
         timeout_seconds: float,
     ) -> None:
         self._venues = venues
-        self._keys = keys
-        self._cache = cache
+        self._credentials = credentials
         self._timeout_seconds = timeout_seconds
 
-    def open(self, user_id: UserId, account: Account) -> OpenAccount:
+    async def open(self, user_id: UserId, account: Account) -> OpenAccount:
         """Open an account.
 
         Raises:
             Refusal: this worker does not serve the venue, or (SealError) the keys do not open: they were
                 not sealed for this trader, venue and environment, or to another worker.
+            LostClaim: no worker holds a lease on any work of the account.
+            DatabaseUnavailable: the keys could not be asked for.
+            DatabaseContractError: the database does not hand them out to this worker.
         """
         adapter = self._venues.get(account.exchange)
         if adapter is None:
@@ -125,22 +125,18 @@ class AccountDesk:
                 Reason.NOT_SUPPORTED,
                 f"Orders at {account.exchange} are not executed yet; served are: {served}.",
             )
-        context = SealingContext(user_id=user_id, exchange=account.exchange, environment=account.environment)
-        credentials = self._cache.get(
-            account.id, account.key_version, lambda: self._keys.open(account.sealed, context)
-        )
         access = AccountAccess(
             account_id=account.id,
             exchange=account.exchange,
             environment=account.environment,
-            credentials=credentials,
+            credentials=await self._credentials.open(user_id, account),
         )
         return OpenAccount(adapter, access, self._timeout_seconds)
 
     def forget(self, account: Account) -> None:
         """Drop opened keys: the venue does not accept them."""
-        self._cache.forget(account.id)
+        self._credentials.forget(account)
 
     def forget_expired(self) -> None:
         """Drop opened keys that are past their time."""
-        self._cache.forget_expired()
+        self._credentials.forget_expired()

@@ -93,12 +93,12 @@ class Execution:
 
         Raises:
             LostClaim: another worker has the signal, or the lease ran short: leave it alone.
-            DatabaseUnavailable: a leg may stand written down or not; nothing of it was sent, and the next
-                claim continues.
+            DatabaseUnavailable: the keys could not be asked for, or a leg may stand written down or not;
+                nothing of it was sent, and the next claim continues.
             DatabaseContractError: the database does not take what it should: nothing was sent.
         """
         try:
-            account = self._equipment.desk.open(self._order.user_id, self._order.account)
+            account = await self._open_account()
             plan = self._order.plan or await self._plan(account)
             for leg in plan.legs:
                 await self._settle(account, plan, leg)
@@ -116,6 +116,21 @@ class Execution:
         # An order may be at the venue, and we cannot ask any more.
         written = ", ".join(order.client_order_id for order in self._order.orders) or "of this signal"
         return outcomes.in_review(self._order.claim, self._record, written, refusal.reason)
+
+    async def _open_account(self) -> OpenAccount:
+        failures = 0
+        while True:
+            try:
+                return await self._equipment.desk.open(self._order.user_id, self._order.account)
+            except DatabaseUnavailable as error:
+                failures += 1
+                _log.warning("keys_not_asked_for", error=str(error), failures=failures)
+                # Given back at once, the signal would use up its attempts while the database is away.
+                if self._monotonic() - self._received_at > _PATIENCE_SECONDS:
+                    raise
+                if not self.begun:
+                    self._end_if_too_old()
+                await self._pause(failures)
 
     async def _plan(self, account: OpenAccount) -> Plan:
         failures = 0

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from sparky.database.accounts import Comparison, DueAccount, Held
-from sparky.domain.errors import Refusal, Retryable
+from sparky.domain.errors import LostClaim, Refusal, Retryable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide, VenuePosition
 from sparky.engine.access import AccountDesk, OpenAccount
@@ -56,12 +56,15 @@ class Reconciler:
         due = await self._store.claim_accounts(_PACE.batch, _LEASE_SECONDS)
         for account in due:
             with structlog.contextvars.bound_contextvars(account_id=account.account.id):
-                await self._store.finish_accounts([await self._compare(account)])
+                try:
+                    await self._store.finish_accounts([await self._compare(account)])
+                except LostClaim as error:
+                    _log.warning("comparison_left_alone", why=str(error))
         return len(due)
 
     async def _compare(self, due: DueAccount) -> Comparison:
         try:
-            opened = self._desk.open(due.user_id, due.account)
+            opened = await self._desk.open(due.user_id, due.account)
             news = await _news_of(opened, due)
             differences = _differences(due.positions, await opened.positions())
         except (Refusal, Retryable) as error:

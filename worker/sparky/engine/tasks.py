@@ -7,7 +7,7 @@ import structlog
 
 from sparky.database.gateway import BatchDone, Task, TaskResult
 from sparky.domain.backoff import Backoff
-from sparky.domain.errors import Refusal, Retryable
+from sparky.domain.errors import LostClaim, Refusal, Retryable
 from sparky.domain.work_order import parse_account
 from sparky.engine.access import AccountDesk
 from sparky.engine.queues import Pace, work_off
@@ -71,7 +71,7 @@ class TaskRunner:
             if task.kind == "validate_key":
                 return await self._validate_key(task)
             return _failed(task, f"unknown kind {task.kind!r}", retry=None)
-        except Retryable as error:
+        except (LostClaim, Retryable) as error:
             return _failed(task, str(error), retry=self._later(task))
         except Exception as error:  # noqa: BLE001 - the border of one task: logged and recorded in its row
             _log.exception("task_failed")
@@ -98,7 +98,8 @@ class TaskRunner:
             return _failed(task, "the account is gone", retry=None)
         account = parse_account(task.account)
         try:
-            await self._desk.open(task.user_id, account).validate()
+            opened = await self._desk.open(task.user_id, account)
+            await opened.validate()
         except Refusal as refusal:
             self._desk.forget(account)
             _log.info("key_invalid", account_id=account.id, reason=refusal.reason)

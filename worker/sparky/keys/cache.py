@@ -1,7 +1,7 @@
-"""Opened credentials, kept for a short time so that a burst of signals opens them once."""
+"""Opened credentials, kept for a time, because each opening is a call and an audit row."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from sparky.domain.identifiers import AccountId
@@ -10,14 +10,18 @@ from sparky.runtime.seams import Clock
 
 Credentials = Mapping[str, Secret]
 
-_DEFAULT_SECONDS: Final = 60.0
-_DEFAULT_ENTRIES: Final = 1024
+# Every account is compared with its venue about once a minute: kept for less than that, its keys would be
+# opened each time, and a trader's audit would hold little else. Whoever can read this memory can read the
+# private key in it too, so that a shorter time would protect nothing.
+_DEFAULT_SECONDS: Final = 3600.0
+# Fewer than there are accounts, and each comparison would push out the keys that the next one needs.
+_DEFAULT_ENTRIES: Final = 10_000
 
 
 class CredentialCache:
     """Credentials by account and key version, for `seconds` after they were opened.
 
-    Another key version of an account pushes the held one out at once. The account opened longest ago
+    A later key version of an account pushes the held one out at once. The account opened longest ago
     leaves when there are more than `entries`. Only one event loop may use it.
     """
 
@@ -38,22 +42,25 @@ class CredentialCache:
     def __repr__(self) -> str:
         return f"CredentialCache({len(self._held)} accounts)"
 
-    def get(self, account: AccountId, key_version: int, opener: Callable[[], Credentials]) -> Credentials:
-        """Return the credentials of an account, opened by `opener` if they are not held.
-
-        Raises:
-            SealError: whatever `opener` raises; nothing is kept then.
-        """
+    def get(self, account: AccountId, key_version: int) -> Credentials | None:
+        """Return the credentials of an account, of this version or a later one, if they are held."""
         self.forget_expired()
         held = self._held.get(account)
-        if held is not None and held[0] == key_version:
-            return held[2]
+        if held is None:
+            return None
+        if held[0] < key_version:
+            del self._held[account]
+            return None
+        return held[2]
+
+    def put(self, account: AccountId, key_version: int, credentials: Credentials) -> None:
+        """Hold the credentials of an account."""
+        self.forget_expired()
+        # Taken out first: an entry that is only overwritten keeps its place in the order of expiry.
         self._held.pop(account, None)
-        credentials = opener()
         self._held[account] = (key_version, self._clock.monotonic() + self._seconds, credentials)
         while len(self._held) > self._entries:
             self._held.popitem(last=False)
-        return credentials
 
     def forget(self, account: AccountId) -> None:
         """Drop the credentials of an account: the venue has refused them, or they were deleted."""

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from sparky.domain.errors import MalformedSealError, UnknownKeyError, WrongContextError
+from sparky.domain.errors import ConfigurationError, MalformedSealError, UnknownKeyError, WrongContextError
 from sparky.keys.secret import Secret
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -155,7 +155,7 @@ def seal(public_key: SealingPublicKey, context: SealingContext, fields: Mapping[
 
 
 class KeyRing:
-    """The private keys that a worker holds; several are live at once while they are rotated."""
+    """The private keys that a worker holds, the active one first; several are live while they are rotated."""
 
     def __init__(self, keys: Iterable[SealingKey]) -> None:
         self._keys = {key.key_id: key for key in keys}
@@ -166,6 +166,17 @@ class KeyRing:
     @property
     def key_ids(self) -> tuple[str, ...]:
         return tuple(self._keys)
+
+    def seal(self, context: SealingContext, fields: Mapping[str, Secret]) -> str:
+        """Seal credential fields to the active key.
+
+        Raises:
+            ConfigurationError: there is no key on this ring.
+        """
+        active = next(iter(self._keys.values()), None)
+        if active is None:
+            raise ConfigurationError("There is no sealing key: name one in sealing_key_files.")
+        return seal(active.public, context, {name: secret.reveal() for name, secret in fields.items()})
 
     def open(self, sealed: str, context: SealingContext) -> Mapping[str, Secret]:
         """Open sealed credentials.
@@ -189,11 +200,16 @@ class KeyRing:
                 f"The exchange keys do not open for {context.exchange} {context.environment} of this trader: "
                 f"they were sealed for another trader, exchange or environment, or altered. Save them again."
             ) from None
-        return _read_fields(plaintext)
+        return read_fields(plaintext)
 
 
-def _read_fields(plaintext: bytes) -> Mapping[str, Secret]:
-    problem = "The sealed exchange keys do not hold a JSON object of texts: save them again."
+def read_fields(plaintext: str | bytes) -> Mapping[str, Secret]:
+    """Read the credential fields that opened or plain keys hold.
+
+    Raises:
+        MalformedSealError: it is not a JSON object of texts.
+    """
+    problem = "The stored exchange keys do not hold a JSON object of texts: save them again."
     try:
         value: Any = json.loads(plaintext)
     except (ValueError, RecursionError):
