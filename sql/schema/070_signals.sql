@@ -62,14 +62,29 @@ create index signals_lease on public.signals (lease_until) where status = 'execu
 create index signals_review on public.signals (lane) where status = 'review';
 create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
 
+create function private.notify_of_signal(
+  p_signal public.signals, p_kind text, p_severity text, p_title text
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.notify(p_signal.user_id, p_kind, p_severity, p_title, p_signal.reason, jsonb_build_object(
+    'signal_id', p_signal.id, 'account_id', p_signal.account_id, 'exchange', p_signal.exchange,
+    'symbol', p_signal.symbol, 'reason_code', p_signal.reason_code));
+end
+$$;
+
 -- Deleting an account ends what waits for it, before the foreign key takes the account off the signal.
 create function private.end_signals_of_account() returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  ended public.signals;
 begin
-  with ended as (
+  for ended in
     update public.signals set
       status = 'failed', reason_code = 'no_account', lease_until = null, finished_at = clock_timestamp(),
       fence = fence + 1,
@@ -78,11 +93,16 @@ begin
         else 'The account of this alert was deleted before it was executed.'
       end
     where user_id = old.user_id and account_id = old.id and status in ('pending', 'executing')
-    returning id, user_id
-  )
-  insert into public.audit_log (user_id, actor, action, subject, detail)
-  select e.user_id, 'database', 'signal.finished', e.id, '{"status": "failed", "reason_code": "no_account"}'
-  from ended e;
+    returning *
+  loop
+    perform private.audit(ended.user_id, 'database', 'signal.finished', ended.id,
+      '{"status": "failed", "reason_code": "no_account"}');
+    -- Only what was begun may have left something at the venue.
+    if ended.submitted_at is not null then
+      perform private.notify_of_signal(ended, 'signal_failed', 'warning', format(
+        '%s of %s was cut off', initcap(ended.action), ended.symbol));
+    end if;
+  end loop;
   return old;
 end
 $$;

@@ -142,6 +142,9 @@ create function private.record_validation(p_task private.tasks, p_result jsonb) 
 language plpgsql
 set search_path = ''
 as $$
+declare
+  account public.user_api_keys;
+  known text := (select k.status from public.user_api_keys k where k.id = p_task.account_id);
 begin
   update public.user_api_keys set
     status = p_result ->> 'account_status', status_reason = left(p_result ->> 'status_reason', 2000),
@@ -150,11 +153,20 @@ begin
     and not exists (
       select from private.tasks later
       where later.account_id = p_task.account_id and later.kind = 'validate_key' and later.id > p_task.id
-    );
-  if found then
-    perform private.audit(p_task.user_id, 'worker', 'api_key.validated', p_task.account_id,
-      -- Not the venue's words: what they name, nobody knows, and the log is for ever.
-      jsonb_build_object('status', p_result ->> 'account_status'));
+    )
+  returning * into account;
+  if not found then
+    return;
+  end if;
+  perform private.audit(account.user_id, 'worker', 'api_key.validated', account.id,
+    -- Not the venue's words: what they name, nobody knows, and the log is for ever.
+    jsonb_build_object('status', account.status));
+  -- Told once, not after each daily check that finds the same.
+  if account.status in ('invalid', 'expired') and account.status <> known then
+    perform private.notify(
+      account.user_id, 'keys_' || account.status, 'critical',
+      format('The keys of %s are %s: alerts for it cannot be executed', account.label, account.status),
+      account.status_reason, jsonb_build_object('account_id', account.id, 'exchange', account.exchange));
   end if;
 end
 $$;
@@ -173,6 +185,7 @@ declare
 begin
   succeeded := coalesce((p_result ->> 'ok')::boolean, false);
   again := succeeded and coalesce((p_result ->> 'again')::boolean, false);
+  perform private.keep_trader((select t.user_id from private.tasks t where t.id = (p_result ->> 'task_id')::bigint));
   -- The account before the task: in this order the deletion of an account takes them too. With the account locked,
   -- no task for newer keys can appear unseen.
   perform from public.user_api_keys k

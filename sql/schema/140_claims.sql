@@ -42,13 +42,25 @@ begin
 end
 $$;
 
+create function private.notify_of_review(p_signal public.signals) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.notify_of_signal(p_signal, 'signal_review', 'critical', format(
+    '%s of %s needs you: what came of it is not known', initcap(p_signal.action), p_signal.symbol));
+end
+$$;
+
 -- A signal that was claimed so often and never finished takes its workers down with it: a person has to look.
 create function private.retire_hopeless() returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  hopeless public.signals;
 begin
-  with hopeless as (
+  for hopeless in
     update public.signals set
       status = 'review', reason_code = 'internal_error', lease_until = null, finished_at = clock_timestamp(),
       fence = fence + 1,
@@ -58,10 +70,11 @@ begin
       where status = 'executing' and lease_until < clock_timestamp() and attempt >= 20
       for update skip locked
     )
-    returning id, user_id
-  )
-  insert into public.audit_log (user_id, actor, action, subject, detail)
-  select h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}' from hopeless h;
+    returning *
+  loop
+    perform private.audit(hopeless.user_id, 'worker', 'signal.finished', hopeless.id, '{"status": "review"}');
+    perform private.notify_of_review(hopeless);
+  end loop;
 end
 $$;
 

@@ -124,6 +124,7 @@ set search_path = ''
 as $$
 declare
   held public.signals;
+  ended public.signals;
 begin
   held := private.held_signal(p_result);
   if held.id is null then
@@ -137,10 +138,14 @@ begin
     status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
     lease_until = null, finished_at = clock_timestamp(),
     acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
-  where s.id = held.id;
+  where s.id = held.id
+  returning * into ended;
   perform private.audit(held.user_id, 'worker/' || held.claimed_by, 'signal.finished', held.id, jsonb_build_object(
     'status', p_result ->> 'status', 'reason_code', p_result ->> 'reason_code', 'attempt', held.attempt,
     'fence', held.fence));
+  if ended.status = 'review' then
+    perform private.notify_of_review(ended);
+  end if;
   return jsonb_build_object('signal_id', held.id, 'ok', true);
 exception
   -- One result that does not fit must not undo those of other traders in the same call. The worker sees and reports it.

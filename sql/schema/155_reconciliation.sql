@@ -85,6 +85,25 @@ end
 $$;
 comment on function public.claim_accounts is 'Up to p_limit accounts due for a comparison with their venue, with our open ends and positions.';
 
+create function private.notify_of_differences(p_account public.user_api_keys, p_differences jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  data jsonb := jsonb_build_object('account_id', p_account.id, 'exchange', p_account.exchange);
+begin
+  if p_differences = '[]' then
+    perform private.notify(p_account.user_id, 'account_differs', 'info',
+      format('%s agrees with our record again', p_account.label), '', data);
+    return;
+  end if;
+  perform private.notify(
+    p_account.user_id, 'account_differs', 'warning', format('%s differs from our record', p_account.label),
+    (select string_agg(format('%s: we have %s, the venue has %s.', d ->> 'symbol', d ->> 'ours', d ->> 'venue'), ' ')
+    from (select d from jsonb_array_elements(p_differences) d limit 20) shown), data);
+end
+$$;
+
 -- One result: {"account_id","fence","news":[{"signal_id",…as for an order…}],"differences":[{"symbol","ours","venue"}] or
 -- null when the venue could not be asked,"due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
 create function private.finish_account(p_result jsonb) returns jsonb
@@ -124,6 +143,7 @@ begin
   if differing <> held.differences then
     perform private.audit(account.user_id, 'worker', 'account.compared', account.id,
       jsonb_build_object('differences', differing));
+    perform private.notify_of_differences(account, differing);
   end if;
   update private.reconciliations set
     differences = differing, checked_at = clock_timestamp(), lease_until = null,

@@ -21,6 +21,10 @@ grant select (
 grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
 grant delete on public.user_webhook_configs to authenticated;
 
+grant select on public.option_trades, public.account_balances to authenticated;
+grant select, delete on public.notifications, public.notification_preferences to authenticated;
+grant update (read_at) on public.notifications to authenticated;
+grant insert (user_id, kind, in_app), update (kind, in_app) on public.notification_preferences to authenticated;
 -- Not the counters, which follow trades.
 grant select, delete on public.strategies to authenticated;
 grant insert (
@@ -52,7 +56,8 @@ grant execute on function public.has_feature(text) to authenticated, service_rol
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
-public.user_webhook_configs, public.strategies, public.signals, public.orders, public.fills, public.positions,
+public.user_webhook_configs, public.strategies, public.option_trades, public.account_balances, public.notifications,
+public.notification_preferences, public.signals, public.orders, public.fills, public.positions,
 public.trades
 to service_role;
 grant select on public.audit_log to service_role;

@@ -897,6 +897,81 @@ end
 $$;
 create trigger only_retired before delete on public.audit_log
 for each row execute function private.refuse_audit_delete();
+-- Notifications: what a trader should know without looking for it. Traders choose which kinds they want.
+
+create table public.notifications (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  kind text not null check (
+    kind in ('signal_review', 'signal_failed', 'keys_invalid', 'keys_expired', 'account_differs')
+  ),
+  severity text not null check (severity in ('info', 'warning', 'critical')),
+  title text not null check (length(title) between 1 and 200),
+  body text not null check (length(body) <= 2000),
+  data jsonb not null default '{}' check (octet_length(data::text) <= 8192),
+  read_at timestamptz,
+  created_at timestamptz not null default clock_timestamp()
+);
+comment on table public.notifications is 'What a trader should know. He reads, marks as read and deletes; the database writes.';
+comment on column public.notifications.data is 'What it is about, for a link: ids of signal or account, symbol, exchange.';
+create index notifications_user on public.notifications (user_id, created_at desc);
+create index notifications_unread on public.notifications (user_id) where read_at is null;
+
+create table public.notification_preferences (
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  -- The kinds of notifications.
+  kind text not null check (
+    kind in ('signal_review', 'signal_failed', 'keys_invalid', 'keys_expired', 'account_differs')
+  ),
+  in_app boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (user_id, kind)
+);
+comment on table public.notification_preferences is 'Kinds of notifications that a trader switched on or off. Without a row a kind is on.';
+create trigger touch before update on public.notification_preferences
+for each row execute function private.touch_updated_at();
+
+-- Whoever calls this may hold the trader's rows already, while a deletion of the trader waits for them: so it never waits
+-- for the trader. Who is being deleted is not told anything. Whoever called private.keep_trader before misses nothing.
+create function private.notify(
+  p_user_id uuid, p_kind text, p_severity text, p_title text, p_body text, p_data jsonb
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into public.notifications (user_id, kind, severity, title, body, data)
+  select u.id, p_kind, p_severity, left(p_title, 200), left(coalesce(p_body, ''), 2000), coalesce(p_data, '{}')
+  from auth.users u
+  where u.id = p_user_id
+    and not exists (
+      select from public.notification_preferences p
+      where p.user_id = p_user_id and p.kind = p_kind and not p.in_app
+    )
+  for key share of u skip locked;
+end
+$$;
+
+alter table public.notifications enable row level security;
+alter table public.notifications force row level security;
+create policy own_notifications_select on public.notifications for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_notifications_update on public.notifications for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_notifications_delete on public.notifications for delete to authenticated
+using ((select auth.uid()) = user_id);
+
+alter table public.notification_preferences enable row level security;
+alter table public.notification_preferences force row level security;
+create policy own_preferences_select on public.notification_preferences for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_preferences_insert on public.notification_preferences for insert to authenticated
+with check ((select auth.uid()) = user_id);
+create policy own_preferences_update on public.notification_preferences for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_preferences_delete on public.notification_preferences for delete to authenticated
+using ((select auth.uid()) = user_id);
 -- Accounts: one trader's login at one venue in one environment. The keys lie in Vault.
 
 create table public.user_api_keys (
@@ -2229,14 +2304,29 @@ create index signals_lease on public.signals (lease_until) where status = 'execu
 create index signals_review on public.signals (lane) where status = 'review';
 create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
 
+create function private.notify_of_signal(
+  p_signal public.signals, p_kind text, p_severity text, p_title text
+) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.notify(p_signal.user_id, p_kind, p_severity, p_title, p_signal.reason, jsonb_build_object(
+    'signal_id', p_signal.id, 'account_id', p_signal.account_id, 'exchange', p_signal.exchange,
+    'symbol', p_signal.symbol, 'reason_code', p_signal.reason_code));
+end
+$$;
+
 -- Deleting an account ends what waits for it, before the foreign key takes the account off the signal.
 create function private.end_signals_of_account() returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  ended public.signals;
 begin
-  with ended as (
+  for ended in
     update public.signals set
       status = 'failed', reason_code = 'no_account', lease_until = null, finished_at = clock_timestamp(),
       fence = fence + 1,
@@ -2245,11 +2335,16 @@ begin
         else 'The account of this alert was deleted before it was executed.'
       end
     where user_id = old.user_id and account_id = old.id and status in ('pending', 'executing')
-    returning id, user_id
-  )
-  insert into public.audit_log (user_id, actor, action, subject, detail)
-  select e.user_id, 'database', 'signal.finished', e.id, '{"status": "failed", "reason_code": "no_account"}'
-  from ended e;
+    returning *
+  loop
+    perform private.audit(ended.user_id, 'database', 'signal.finished', ended.id,
+      '{"status": "failed", "reason_code": "no_account"}');
+    -- Only what was begun may have left something at the venue.
+    if ended.submitted_at is not null then
+      perform private.notify_of_signal(ended, 'signal_failed', 'warning', format(
+        '%s of %s was cut off', initcap(ended.action), ended.symbol));
+    end if;
+  end loop;
   return old;
 end
 $$;
@@ -2640,6 +2735,98 @@ $$;
 create trigger count_changed_trades after update on public.trades
 referencing old table as old_rows new table as new_rows
 for each statement execute function private.count_changed_trades();
+-- Option trades: an option bought with its exits, from entry order to end. One row for each contract that was traded.
+
+create table public.option_trades (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  account_id uuid,
+  strategy_id uuid,
+  signal_id uuid,
+  exchange text not null default 'tradier' check (exchange in ('tradier', 'tastytrade')),
+  environment text not null default 'production' check (environment in ('production', 'sandbox')),
+  status text not null default 'pending' check (
+    status in ('pending', 'open', 'closed', 'cancelled', 'expired', 'assigned', 'failed')
+  ),
+  -- The name of the strategy when the trade was made, which stays when the strategy is deleted.
+  strategy text check (length(strategy) <= 100),
+  underlying_symbol text not null check (length(underlying_symbol) between 1 and 20),
+  -- As the venue writes it: 21 characters with blanks in between, or without them.
+  option_symbol text not null check (length(option_symbol) between 1 and 21),
+  option_type text check (option_type in ('call', 'put')),
+  -- Below infinity also keeps NaN out, which sorts above every number.
+  strike_price numeric(18, 4) check (strike_price > 0 and strike_price < 'infinity'),
+  expiration_date date,
+  contract_size integer not null default 100 check (contract_size > 0),
+  quantity_contracts numeric(18, 4) check (quantity_contracts > 0 and quantity_contracts < 'infinity'),
+  entry_order_id text check (length(entry_order_id) <= 200),
+  tp_order_id text check (length(tp_order_id) <= 200),
+  sl_order_id text check (length(sl_order_id) <= 200),
+  time_exit_order_id text check (length(time_exit_order_id) <= 200),
+  entry_order jsonb,
+  tp_leg jsonb,
+  sl_leg jsonb,
+  time_exit_order jsonb,
+  entry_limit_price numeric(18, 8),
+  tp_limit_price numeric(18, 8),
+  sl_stop_price numeric(18, 8),
+  sl_limit_price numeric(18, 8),
+  -- Without an upper bound: what was executed must never be refused because it does not fit a column.
+  cost_usd numeric,
+  pnl_usd numeric,
+  pnl_percent numeric,
+  config_snapshot jsonb not null default '{}',
+  extra_metadata jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id),
+  foreign key (user_id, strategy_id) references public.strategies (user_id, id) on delete set null (strategy_id),
+  foreign key (user_id, signal_id) references public.signals (user_id, id) on delete set null (signal_id)
+);
+comment on table public.option_trades is 'Options traded, each with the orders of its entry and its exits.';
+comment on column public.option_trades.expiration_date is 'The day at the exchange, as it stands in the contract.';
+create trigger touch before update on public.option_trades
+for each row execute function private.touch_updated_at();
+create index option_trades_user on public.option_trades (user_id, created_at desc);
+create index option_trades_account on public.option_trades (user_id, account_id) where account_id is not null;
+create index option_trades_strategy on public.option_trades (user_id, strategy_id) where strategy_id is not null;
+create index option_trades_signal on public.option_trades (user_id, signal_id) where signal_id is not null;
+create index option_trades_live on public.option_trades (account_id) where status in ('pending', 'open');
+
+alter table public.option_trades enable row level security;
+alter table public.option_trades force row level security;
+create policy own_option_trades_select on public.option_trades for select to authenticated
+using ((select auth.uid()) = user_id);
+-- Balances: what an account held when its venue was last asked. One row for each account, without history.
+
+create table public.account_balances (
+  account_id uuid primary key,
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  exchange text not null,
+  environment text not null,
+  currency text not null check (length(currency) between 1 and 20),
+  -- Between the infinities also keeps NaN out, which sorts above every number. Without another bound, as venues may owe.
+  equity numeric not null check (equity > '-infinity' and equity < 'infinity'),
+  cash numeric check (cash > '-infinity' and cash < 'infinity'),
+  available numeric check (available > '-infinity' and available < 'infinity'),
+  unrealised_pnl numeric check (unrealised_pnl > '-infinity' and unrealised_pnl < 'infinity'),
+  as_of timestamptz not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (user_id, account_id),
+  foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete cascade
+);
+comment on table public.account_balances is 'What each account held when its venue was last asked, in the currency of the account.';
+comment on column public.account_balances.equity is 'Cash and the value of open positions.';
+comment on column public.account_balances.available is 'What new positions may use; null where the venue does not say.';
+comment on column public.account_balances.as_of is 'When the venue said so.';
+create trigger touch before update on public.account_balances
+for each row execute function private.touch_updated_at();
+
+alter table public.account_balances enable row level security;
+alter table public.account_balances force row level security;
+create policy own_balances_select on public.account_balances for select to authenticated
+using ((select auth.uid()) = user_id);
 -- Closed trades by day: the data set of the feature advanced_analytics.
 
 create view public.trade_stats_daily with (security_invoker = true) as
@@ -2923,6 +3110,9 @@ create function private.record_validation(p_task private.tasks, p_result jsonb) 
 language plpgsql
 set search_path = ''
 as $$
+declare
+  account public.user_api_keys;
+  known text := (select k.status from public.user_api_keys k where k.id = p_task.account_id);
 begin
   update public.user_api_keys set
     status = p_result ->> 'account_status', status_reason = left(p_result ->> 'status_reason', 2000),
@@ -2931,11 +3121,20 @@ begin
     and not exists (
       select from private.tasks later
       where later.account_id = p_task.account_id and later.kind = 'validate_key' and later.id > p_task.id
-    );
-  if found then
-    perform private.audit(p_task.user_id, 'worker', 'api_key.validated', p_task.account_id,
-      -- Not the venue's words: what they name, nobody knows, and the log is for ever.
-      jsonb_build_object('status', p_result ->> 'account_status'));
+    )
+  returning * into account;
+  if not found then
+    return;
+  end if;
+  perform private.audit(account.user_id, 'worker', 'api_key.validated', account.id,
+    -- Not the venue's words: what they name, nobody knows, and the log is for ever.
+    jsonb_build_object('status', account.status));
+  -- Told once, not after each daily check that finds the same.
+  if account.status in ('invalid', 'expired') and account.status <> known then
+    perform private.notify(
+      account.user_id, 'keys_' || account.status, 'critical',
+      format('The keys of %s are %s: alerts for it cannot be executed', account.label, account.status),
+      account.status_reason, jsonb_build_object('account_id', account.id, 'exchange', account.exchange));
   end if;
 end
 $$;
@@ -2954,6 +3153,7 @@ declare
 begin
   succeeded := coalesce((p_result ->> 'ok')::boolean, false);
   again := succeeded and coalesce((p_result ->> 'again')::boolean, false);
+  perform private.keep_trader((select t.user_id from private.tasks t where t.id = (p_result ->> 'task_id')::bigint));
   -- The account before the task: in this order the deletion of an account takes them too. With the account locked,
   -- no task for newer keys can appear unseen.
   perform from public.user_api_keys k
@@ -4047,13 +4247,25 @@ begin
 end
 $$;
 
+create function private.notify_of_review(p_signal public.signals) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.notify_of_signal(p_signal, 'signal_review', 'critical', format(
+    '%s of %s needs you: what came of it is not known', initcap(p_signal.action), p_signal.symbol));
+end
+$$;
+
 -- A signal that was claimed so often and never finished takes its workers down with it: a person has to look.
 create function private.retire_hopeless() returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  hopeless public.signals;
 begin
-  with hopeless as (
+  for hopeless in
     update public.signals set
       status = 'review', reason_code = 'internal_error', lease_until = null, finished_at = clock_timestamp(),
       fence = fence + 1,
@@ -4063,10 +4275,11 @@ begin
       where status = 'executing' and lease_until < clock_timestamp() and attempt >= 20
       for update skip locked
     )
-    returning id, user_id
-  )
-  insert into public.audit_log (user_id, actor, action, subject, detail)
-  select h.user_id, 'worker', 'signal.finished', h.id, '{"status": "review"}' from hopeless h;
+    returning *
+  loop
+    perform private.audit(hopeless.user_id, 'worker', 'signal.finished', hopeless.id, '{"status": "review"}');
+    perform private.notify_of_review(hopeless);
+  end loop;
 end
 $$;
 
@@ -4307,6 +4520,7 @@ set search_path = ''
 as $$
 declare
   held public.signals;
+  ended public.signals;
 begin
   held := private.held_signal(p_result);
   if held.id is null then
@@ -4320,10 +4534,14 @@ begin
     status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
     lease_until = null, finished_at = clock_timestamp(),
     acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
-  where s.id = held.id;
+  where s.id = held.id
+  returning * into ended;
   perform private.audit(held.user_id, 'worker/' || held.claimed_by, 'signal.finished', held.id, jsonb_build_object(
     'status', p_result ->> 'status', 'reason_code', p_result ->> 'reason_code', 'attempt', held.attempt,
     'fence', held.fence));
+  if ended.status = 'review' then
+    perform private.notify_of_review(ended);
+  end if;
   return jsonb_build_object('signal_id', held.id, 'ok', true);
 exception
   -- One result that does not fit must not undo those of other traders in the same call. The worker sees and reports it.
@@ -4438,6 +4656,25 @@ end
 $$;
 comment on function public.claim_accounts is 'Up to p_limit accounts due for a comparison with their venue, with our open ends and positions.';
 
+create function private.notify_of_differences(p_account public.user_api_keys, p_differences jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  data jsonb := jsonb_build_object('account_id', p_account.id, 'exchange', p_account.exchange);
+begin
+  if p_differences = '[]' then
+    perform private.notify(p_account.user_id, 'account_differs', 'info',
+      format('%s agrees with our record again', p_account.label), '', data);
+    return;
+  end if;
+  perform private.notify(
+    p_account.user_id, 'account_differs', 'warning', format('%s differs from our record', p_account.label),
+    (select string_agg(format('%s: we have %s, the venue has %s.', d ->> 'symbol', d ->> 'ours', d ->> 'venue'), ' ')
+    from (select d from jsonb_array_elements(p_differences) d limit 20) shown), data);
+end
+$$;
+
 -- One result: {"account_id","fence","news":[{"signal_id",…as for an order…}],"differences":[{"symbol","ours","venue"}] or
 -- null when the venue could not be asked,"due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
 create function private.finish_account(p_result jsonb) returns jsonb
@@ -4477,6 +4714,7 @@ begin
   if differing <> held.differences then
     perform private.audit(account.user_id, 'worker', 'account.compared', account.id,
       jsonb_build_object('differences', differing));
+    perform private.notify_of_differences(account, differing);
   end if;
   update private.reconciliations set
     differences = differing, checked_at = clock_timestamp(), lease_until = null,
@@ -4862,6 +5100,14 @@ begin
 end
 $$;
 comment on function public.work_task is 'Does one small batch of a task that the database does itself. Not ok: the lease is not the caller''s any more.';
+-- What Realtime tells a dashboard: new and changed rows of these tables, each to the trader whose row it is.
+
+-- Realtime asks row-level security who may see a new or a changed row. Of a deleted row there is nothing left to ask
+-- about, so that every subscriber of the table would be told its key. Deletions are therefore not published at all.
+alter publication supabase_realtime set (publish = 'insert, update');
+alter publication supabase_realtime add table
+public.signals, public.orders, public.positions, public.trades, public.option_trades, public.account_balances,
+public.notifications;
 -- What the existing dashboard calls by other names: views over our tables, two functions, and what its server may do.
 
 -- The server's routes act for any trader, so its policies are wide; its grants are narrow.
@@ -5226,6 +5472,10 @@ grant select (
 grant update (name, active, require_signature, allowed_sources) on public.user_webhook_configs to authenticated;
 grant delete on public.user_webhook_configs to authenticated;
 
+grant select on public.option_trades, public.account_balances to authenticated;
+grant select, delete on public.notifications, public.notification_preferences to authenticated;
+grant update (read_at) on public.notifications to authenticated;
+grant insert (user_id, kind, in_app), update (kind, in_app) on public.notification_preferences to authenticated;
 -- Not the counters, which follow trades.
 grant select, delete on public.strategies to authenticated;
 grant insert (
@@ -5257,7 +5507,8 @@ grant execute on function public.has_feature(text) to authenticated, service_rol
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
-public.user_webhook_configs, public.strategies, public.signals, public.orders, public.fills, public.positions,
+public.user_webhook_configs, public.strategies, public.option_trades, public.account_balances, public.notifications,
+public.notification_preferences, public.signals, public.orders, public.fills, public.positions,
 public.trades
 to service_role;
 grant select on public.audit_log to service_role;

@@ -15,6 +15,20 @@ ROWS: tuple[LiteralString, ...] = (
     "insert into public.trade_settings_global (user_id) values (%(trader)s)",
     "insert into public.trade_settings_exchange (user_id, exchange) values (%(trader)s, 'paper')",
     "insert into public.strategies (user_id, name) values (%(trader)s, 'Breakout')",
+    (
+        "insert into public.notifications (user_id, kind, severity, title, body)"
+        " values (%(trader)s, 'signal_review', 'critical', 'Look', '')"
+    ),
+    "insert into public.notification_preferences (user_id, kind) values (%(trader)s, 'signal_failed')",
+    (
+        "insert into public.option_trades (user_id, underlying_symbol, option_symbol)"
+        " values (%(trader)s, 'SPY', 'SPY   261218C00600000')"
+    ),
+    (
+        "insert into public.account_balances"
+        " (user_id, account_id, exchange, environment, currency, equity, as_of)"
+        " values (%(trader)s, %(account)s, 'paper', 'paper', 'USD', 100000, now())"
+    ),
 )
 
 
