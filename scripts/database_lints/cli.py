@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run=lambda _: write_types()
     )
     test = commands.add_parser("test", help="run the database's tests on Debian's PostgreSQL")
-    test.add_argument(
-        "rest", nargs="*", help="after --: what pytest is given; without a path, tests/database"
-    )
+    test.add_argument("rest", nargs="*", help="after --: what pytest is given instead of tests/database")
     test.set_defaults(run=lambda options: run_tests(options.rest))
     options = parser.parse_args(arguments)
     try:
@@ -74,12 +72,11 @@ def write_types() -> int:
 
 def run_tests(rest: Sequence[str]) -> int:
     """Run pytest on a throwaway cluster of Debian's PostgreSQL."""
-    has_path = any((REPOSITORY / part.partition("::")[0]).exists() for part in rest)
     tree = find_debian_postgres()
     print(f"PostgreSQL {tree.major} of {tree.bin}", flush=True)
     with throwaway_server(tree) as url:
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *rest, *([] if has_path else ["tests/database"])],
+            [sys.executable, "-m", "pytest", *(rest or ["tests/database"])],
             cwd=REPOSITORY,
             env=os.environ | {"SPARKY_TEST_SERVER": url},
             check=False,
