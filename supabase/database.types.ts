@@ -5,6 +5,60 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   "public": {
     Tables: {
+      "account_balances": {
+        Row: {
+          "account_id": string;
+          "as_of": string;
+          "available": number | null;
+          "cash": number | null;
+          "created_at": string;
+          "currency": string;
+          "environment": string;
+          "equity": number;
+          "exchange": string;
+          "unrealised_pnl": number | null;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "as_of": string;
+          "available"?: number | null;
+          "cash"?: number | null;
+          "created_at"?: string;
+          "currency": string;
+          "environment": string;
+          "equity": number;
+          "exchange": string;
+          "unrealised_pnl"?: number | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "as_of"?: string;
+          "available"?: number | null;
+          "cash"?: number | null;
+          "created_at"?: string;
+          "currency"?: string;
+          "environment"?: string;
+          "equity"?: number;
+          "exchange"?: string;
+          "unrealised_pnl"?: number | null;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "account_balances_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
       "audit_log": {
         Row: {
           "action": string;
@@ -151,6 +205,212 @@ export type Database = {
             columns: ["user_id", "order_id"];
             isOneToOne: false;
             referencedRelation: "orders";
+            referencedColumns: ["user_id", "id"];
+          },
+        ];
+      };
+      "notification_preferences": {
+        Row: {
+          "created_at": string;
+          "in_app": boolean;
+          "kind": string;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "in_app"?: boolean;
+          "kind": string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "in_app"?: boolean;
+          "kind"?: string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
+      "notifications": {
+        Row: {
+          "body": string;
+          "created_at": string;
+          "data": NonNullable<Json>;
+          "id": string;
+          "kind": string;
+          "read_at": string | null;
+          "severity": string;
+          "title": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "body": string;
+          "created_at"?: string;
+          "data"?: NonNullable<Json>;
+          "id"?: string;
+          "kind": string;
+          "read_at"?: string | null;
+          "severity": string;
+          "title": string;
+          "user_id"?: string;
+        };
+        Update: {
+          "body"?: string;
+          "created_at"?: string;
+          "data"?: NonNullable<Json>;
+          "id"?: string;
+          "kind"?: string;
+          "read_at"?: string | null;
+          "severity"?: string;
+          "title"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
+      "option_trades": {
+        Row: {
+          "account_id": string | null;
+          "config_snapshot": NonNullable<Json>;
+          "contract_size": number;
+          "cost_usd": number | null;
+          "created_at": string;
+          "entry_limit_price": number | null;
+          "entry_order": Json | null;
+          "entry_order_id": string | null;
+          "environment": string;
+          "exchange": string;
+          "expiration_date": string | null;
+          "extra_metadata": NonNullable<Json>;
+          "id": string;
+          "option_symbol": string;
+          "option_type": string | null;
+          "pnl_percent": number | null;
+          "pnl_usd": number | null;
+          "quantity_contracts": number | null;
+          "signal_id": string | null;
+          "sl_leg": Json | null;
+          "sl_limit_price": number | null;
+          "sl_order_id": string | null;
+          "sl_stop_price": number | null;
+          "status": string;
+          "strategy": string | null;
+          "strategy_id": string | null;
+          "strike_price": number | null;
+          "time_exit_order": Json | null;
+          "time_exit_order_id": string | null;
+          "tp_leg": Json | null;
+          "tp_limit_price": number | null;
+          "tp_order_id": string | null;
+          "underlying_symbol": string;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "config_snapshot"?: NonNullable<Json>;
+          "contract_size"?: number;
+          "cost_usd"?: number | null;
+          "created_at"?: string;
+          "entry_limit_price"?: number | null;
+          "entry_order"?: Json | null;
+          "entry_order_id"?: string | null;
+          "environment"?: string;
+          "exchange"?: string;
+          "expiration_date"?: string | null;
+          "extra_metadata"?: NonNullable<Json>;
+          "id"?: string;
+          "option_symbol": string;
+          "option_type"?: string | null;
+          "pnl_percent"?: number | null;
+          "pnl_usd"?: number | null;
+          "quantity_contracts"?: number | null;
+          "signal_id"?: string | null;
+          "sl_leg"?: Json | null;
+          "sl_limit_price"?: number | null;
+          "sl_order_id"?: string | null;
+          "sl_stop_price"?: number | null;
+          "status"?: string;
+          "strategy"?: string | null;
+          "strategy_id"?: string | null;
+          "strike_price"?: number | null;
+          "time_exit_order"?: Json | null;
+          "time_exit_order_id"?: string | null;
+          "tp_leg"?: Json | null;
+          "tp_limit_price"?: number | null;
+          "tp_order_id"?: string | null;
+          "underlying_symbol": string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "config_snapshot"?: NonNullable<Json>;
+          "contract_size"?: number;
+          "cost_usd"?: number | null;
+          "created_at"?: string;
+          "entry_limit_price"?: number | null;
+          "entry_order"?: Json | null;
+          "entry_order_id"?: string | null;
+          "environment"?: string;
+          "exchange"?: string;
+          "expiration_date"?: string | null;
+          "extra_metadata"?: NonNullable<Json>;
+          "id"?: string;
+          "option_symbol"?: string;
+          "option_type"?: string | null;
+          "pnl_percent"?: number | null;
+          "pnl_usd"?: number | null;
+          "quantity_contracts"?: number | null;
+          "signal_id"?: string | null;
+          "sl_leg"?: Json | null;
+          "sl_limit_price"?: number | null;
+          "sl_order_id"?: string | null;
+          "sl_stop_price"?: number | null;
+          "status"?: string;
+          "strategy"?: string | null;
+          "strategy_id"?: string | null;
+          "strike_price"?: number | null;
+          "time_exit_order"?: Json | null;
+          "time_exit_order_id"?: string | null;
+          "tp_leg"?: Json | null;
+          "tp_limit_price"?: number | null;
+          "tp_order_id"?: string | null;
+          "underlying_symbol"?: string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "option_trades_user_id_account_id_fkey";
+            columns: ["user_id", "account_id"];
+            isOneToOne: false;
+            referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "option_trades_user_id_signal_id_fkey";
+            columns: ["user_id", "signal_id"];
+            isOneToOne: false;
+            referencedRelation: "signals";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "option_trades_user_id_signal_id_fkey";
+            columns: ["user_id", "signal_id"];
+            isOneToOne: false;
+            referencedRelation: "webhook_requests";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "option_trades_user_id_strategy_id_fkey";
+            columns: ["user_id", "strategy_id"];
+            isOneToOne: false;
+            referencedRelation: "strategies";
             referencedColumns: ["user_id", "id"];
           },
         ];
