@@ -58,18 +58,21 @@ async def test_the_worker_role_executes_the_worker_functions_and_no_others(
 async def test_the_worker_role_reads_and_writes_no_table(world: World, as_worker: Mapping[str, str]) -> None:
     tables = world.records.rows(
         "select c.relname as name, (select min(a.attname::text) from pg_attribute a where a.attrelid = c.oid"
-        " and a.attnum > 0 and not a.attisdropped and a.attidentity = '' and a.attgenerated = '') as column"
+        " and a.attnum > 0 and not a.attisdropped and a.attidentity = '' and a.attgenerated = '') as column,"
+        " pg_relation_is_updatable(c.oid, true) > 0 as writable"
         " from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'm', 'p')"
     )
     assert {"signals", "orders", "user_api_keys", "user_webhook_configs"} <= {row["name"] for row in tables}
     for row in tables:
         url = f"{world.backend.url}/rest/v1/{row['name']}"
-        answers = [
-            await world.http.get(url, headers=as_worker),
-            await world.http.post(url, headers=as_worker, json={row["column"]: None}),
-            await world.http.patch(url, headers=as_worker, json={row["column"]: None}),
-            await world.http.delete(url, headers=as_worker),
-        ]
+        answers = [await world.http.get(url, headers=as_worker)]
+        # Into a view of sums nobody can write, and Postgres says so before it asks for a right.
+        if row["writable"]:
+            answers += [
+                await world.http.post(url, headers=as_worker, json={row["column"]: None}),
+                await world.http.patch(url, headers=as_worker, json={row["column"]: None}),
+                await world.http.delete(url, headers=as_worker),
+            ]
         assert [answer.status_code for answer in answers if not _is_refused(answer)] == [], row["name"]
 
 
