@@ -2185,7 +2185,7 @@ begin
     return new;
   end if;
   perform private.lock_plan(new.user_id, tg_op = 'INSERT');
-  select count(*) into used from public.strategies s
+  select count(*)::integer into used from public.strategies s
   where s.user_id = new.user_id and s.status = 'active' and s.id <> new.id;
   perform private.check_plan_limit(new.user_id, 'max_strategies', used + 1, used);
   return new;
@@ -2227,7 +2227,7 @@ declare
   used integer;
 begin
   if exists (select from private.strategies_over_limit(old.user_id) o where o.id = old.id) then
-    select count(*) into used from public.strategies s where s.user_id = old.user_id and s.status = 'active';
+    select count(*)::integer into used from public.strategies s where s.user_id = old.user_id and s.status = 'active';
     perform private.check_plan_limit(old.user_id, 'max_strategies', used, used);
   end if;
   return new;
