@@ -84,7 +84,7 @@ async def _make_trader(state: StackState) -> None:
     key = load_key_file(KEY_FILE) if KEY_FILE.exists() else generate_key_file(KEY_FILE)
     trader = await Trader.sign_up(Backend.of_state(state), "Tracy")
     await trader.save_paper_keys(key.public)
-    await trader.make_webhook()
+    await trader.reveal_webhook()
     kept = {"email": trader.email, "password": trader.password, "token": trader.token}
     with os.fdopen(os.open(TRADER_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(kept, file)

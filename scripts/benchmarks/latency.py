@@ -66,7 +66,7 @@ def measure(backend: Backend, database_url: str, folder: Path, signals: int, see
     async def prepare() -> tuple[Trader, EdgeOverhead]:
         trader = await Trader.sign_up(backend, "Bench")
         await trader.save_paper_keys(public_key)
-        await trader.make_webhook()
+        await trader.reveal_webhook()
         await trader.set_plan("Enterprise")
         overhead = await measure_edge_overhead(backend, trader, signals)
         await trader.close()

@@ -95,7 +95,7 @@ class Performance:
         async def sign_up(name: str, plan: str) -> None:
             trader = self._traders[name] = await Trader.sign_up(self._place.backend, name)
             await trader.save_paper_keys(key)
-            await trader.make_webhook()
+            await trader.reveal_webhook()
             await trader.set_plan(plan)
             await self._used.add_trader(trader)
 

@@ -1,4 +1,4 @@
-"""A trader as the dashboard's browser acts for one: signs up, seals keys, makes a webhook, reads own rows."""
+"""A trader as the dashboard's browser acts for one: signs up, seals keys, reveals the webhook, reads rows."""
 
 import secrets
 import warnings
@@ -91,10 +91,12 @@ class Trader:
         ).execute()
         self.account_id = str(saved.data)
 
-    async def make_webhook(self) -> None:
-        """Make a webhook and remember its token and secret."""
-        made: Any = (await self.client.rpc("create_webhook", {"p_name": "TradingView"}).execute()).data
-        self.token, self.secret = str(made["token"]), str(made["secret"])
+    async def reveal_webhook(self) -> None:
+        """Remember the token and secret of the webhook that the sign-up made."""
+        rows: Any = (await self.client.table("user_webhook_configs").select("id").execute()).data
+        (row,) = rows
+        shown: Any = (await self.client.rpc("reveal_webhook", {"p_webhook_id": row["id"]}).execute()).data
+        self.token, self.secret = str(shown["token"]), str(shown["secret"])
 
     async def set_plan(self, plan: str) -> None:
         """Put the trader on a plan, as the operator."""

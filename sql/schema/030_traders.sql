@@ -1,4 +1,4 @@
--- A trader is one row of auth.users. Profile, subscription and ingest state are made when he signs up.
+-- A trader is one row of auth.users. Profile, subscription and ingest state are made when he signs up (180_sign_up.sql).
 
 create table public.user_profiles (
   id uuid primary key references auth.users (id) on delete cascade,
@@ -74,33 +74,6 @@ begin
   perform from auth.users u where u.id = p_user_id for key share;
 end
 $$;
-
-create function private.on_sign_up() returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  insert into public.user_profiles (id, email, full_name)
-  values (new.id, new.email, left(new.raw_user_meta_data ->> 'full_name', 200))
-  on conflict (id) do update set email = excluded.email;
-  insert into public.subscriptions (user_id) values (new.id) on conflict (user_id) do nothing;
-  insert into private.ingest_state (user_id) values (new.id) on conflict (user_id) do nothing;
-  return new;
-end
-$$;
-create trigger sparky_on_sign_up after insert on auth.users
-for each row execute function private.on_sign_up();
-
--- Those who signed up before this schema was here.
-insert into public.user_profiles (id, email, full_name)
-select
-  users.id,
-  users.email,
-  left(users.raw_user_meta_data ->> 'full_name', 200) as full_name
-from auth.users;
-insert into public.subscriptions (user_id) select users.id from auth.users;
-insert into private.ingest_state (user_id) select users.id from auth.users;
 
 -- A paid plan or add-on lasts through 7 days of past_due and to the end of a paid period.
 create function private.booking_counts(p_status text, p_period_end timestamptz, p_past_due_since timestamptz)

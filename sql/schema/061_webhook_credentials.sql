@@ -82,7 +82,7 @@ begin
 end
 $$;
 
--- Where the outside world reaches the API, as this request shows it; null when it does not.
+-- Where the outside world reaches the API: what the operator says, else what this request shows; null when it does not.
 create function private.api_base() returns text
 language plpgsql
 stable
@@ -93,7 +93,12 @@ declare
   host text;
   port text;
   scheme text;
+  told text;
 begin
+  select p.api_url into told from private.platform_state p;
+  if told is not null then
+    return told;
+  end if;
   begin
     headers := nullif(current_setting('request.headers', true), '')::jsonb;
   exception when invalid_text_representation then

@@ -10,6 +10,9 @@ begin
   case p_task.kind
     when 'seal_audit' then
       return private.seal_audit(1000) = 1000;
+    when 'provision_trader' then
+      perform private.provision_trader(p_task.user_id);
+      return false;
     else
       raise exception 'tasks of kind % are not done in the database', p_task.kind using errcode = '0A000';
   end case;

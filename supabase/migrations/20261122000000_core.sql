@@ -218,7 +218,7 @@ values
 alter table public.plans enable row level security;
 alter table public.plans force row level security;
 create policy plans_are_readable on public.plans for select to authenticated using (true);
--- A trader is one row of auth.users. Profile, subscription and ingest state are made when he signs up.
+-- A trader is one row of auth.users. Profile, subscription and ingest state are made when he signs up (180_sign_up.sql).
 
 create table public.user_profiles (
   id uuid primary key references auth.users (id) on delete cascade,
@@ -294,33 +294,6 @@ begin
   perform from auth.users u where u.id = p_user_id for key share;
 end
 $$;
-
-create function private.on_sign_up() returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  insert into public.user_profiles (id, email, full_name)
-  values (new.id, new.email, left(new.raw_user_meta_data ->> 'full_name', 200))
-  on conflict (id) do update set email = excluded.email;
-  insert into public.subscriptions (user_id) values (new.id) on conflict (user_id) do nothing;
-  insert into private.ingest_state (user_id) values (new.id) on conflict (user_id) do nothing;
-  return new;
-end
-$$;
-create trigger sparky_on_sign_up after insert on auth.users
-for each row execute function private.on_sign_up();
-
--- Those who signed up before this schema was here.
-insert into public.user_profiles (id, email, full_name)
-select
-  users.id,
-  users.email,
-  left(users.raw_user_meta_data ->> 'full_name', 200) as full_name
-from auth.users;
-insert into public.subscriptions (user_id) select users.id from auth.users;
-insert into private.ingest_state (user_id) select users.id from auth.users;
 
 -- A paid plan or add-on lasts through 7 days of past_due and to the end of a paid period.
 create function private.booking_counts(p_status text, p_period_end timestamptz, p_past_due_since timestamptz)
@@ -1503,7 +1476,7 @@ begin
 end
 $$;
 
--- Where the outside world reaches the API, as this request shows it; null when it does not.
+-- Where the outside world reaches the API: what the operator says, else what this request shows; null when it does not.
 create function private.api_base() returns text
 language plpgsql
 stable
@@ -1514,7 +1487,12 @@ declare
   host text;
   port text;
   scheme text;
+  told text;
 begin
+  select p.api_url into told from private.platform_state p;
+  if told is not null then
+    return told;
+  end if;
   begin
     headers := nullif(current_setting('request.headers', true), '')::jsonb;
   exception when invalid_text_representation then
@@ -1880,6 +1858,72 @@ begin
       least((extras[1] ->> 'allow_short')::boolean, (extras[2] ->> 'allow_short')::boolean), true));
 end
 $$;
+-- Strategies: what a trader calls his ideas, with counters of the trades that came from each.
+
+create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
+
+create table public.strategies (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  name text not null check (length(name) <= 100 and btrim(name) <> ''),
+  description text check (length(description) <= 5000),
+  asset_class public.asset_class_type,
+  status text not null default 'inactive' check (status in ('active', 'inactive', 'testing')),
+  pine_script text check (length(pine_script) <= 100000),
+  pine_script_version text default 'v5' check (length(pine_script_version) <= 20),
+  risk_level text check (risk_level in ('low', 'medium', 'high')),
+  -- Below an upper bound also keeps NaN out, which sorts above every number.
+  max_position_size_usd numeric(10, 2) check (max_position_size_usd >= 0 and max_position_size_usd < 100000000),
+  stop_loss_percent numeric(5, 2) check (stop_loss_percent >= 0 and stop_loss_percent < 1000),
+  take_profit_percent numeric(5, 2) check (take_profit_percent >= 0 and take_profit_percent < 1000),
+  timeframe text check (length(timeframe) <= 20),
+  symbols text[] check (cardinality(symbols) <= 200 and length(array_to_string(symbols, ',')) <= 10000),
+  notes text check (length(notes) <= 10000),
+  total_trades integer not null default 0 check (total_trades >= 0),
+  winning_trades integer not null default 0 check (winning_trades >= 0),
+  total_pnl_usd numeric not null default 0,
+  losing_trades integer generated always as (total_trades - winning_trades) stored,
+  success_rate numeric(5, 2) generated always as (round(winning_trades * 100.0 / nullif(total_trades, 0), 2)) stored,
+  avg_profit numeric generated always as (round(total_pnl_usd / nullif(total_trades, 0), 2)) stored,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  -- Alerts name a strategy by its exact name. This is also the index of a trader's strategies.
+  unique (user_id, name),
+  unique (user_id, id)
+);
+comment on table public.strategies is 'A trader''s strategies. The counters follow his trades; nobody else writes them.';
+comment on column public.strategies.notes is 'The trader''s own words, kept as they are: the dashboard reads lines of it.';
+comment on column public.strategies.losing_trades is 'Trades that are no winners, so those without profit or loss too.';
+comment on column public.strategies.success_rate is 'Winners in percent of all trades; null before the first.';
+comment on column public.strategies.avg_profit is 'Profit per trade in USD; null before the first.';
+create trigger touch before update on public.strategies
+for each row execute function private.touch_updated_at();
+
+-- Whoever writes trades of several strategies locks those in the order of their ids. A trader who changes several of his
+-- with one statement would lock them in any order, and the two could wait for each other.
+create function private.lock_own_strategies() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform from public.strategies s where s.user_id = auth.uid() order by s.id for update;
+  return null;
+end
+$$;
+create trigger lock_in_order before update or delete on public.strategies
+for each statement when (pg_trigger_depth() = 0) execute function private.lock_own_strategies();
+
+alter table public.strategies enable row level security;
+alter table public.strategies force row level security;
+create policy own_strategies_select on public.strategies for select to authenticated
+using ((select auth.uid()) = user_id);
+create policy own_strategies_insert on public.strategies for insert to authenticated
+with check ((select auth.uid()) = user_id);
+create policy own_strategies_update on public.strategies for update to authenticated
+using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy own_strategies_delete on public.strategies for delete to authenticated
+using ((select auth.uid()) = user_id);
 -- Body secrets that traders choose themselves, and the address that they paste.
 
 -- Null, or what is wrong with a secret that somebody chose.
@@ -1997,72 +2041,6 @@ begin
 end
 $$;
 comment on function public.webhook_url is 'The address of one of the caller''s webhooks as TradingView wants it. It holds the token, so each call is on record.';
--- Strategies: what a trader calls his ideas, with counters of the trades that came from each.
-
-create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
-
-create table public.strategies (
-  id uuid primary key default gen_random_uuid(),
-  user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
-  name text not null check (length(name) <= 100 and btrim(name) <> ''),
-  description text check (length(description) <= 5000),
-  asset_class public.asset_class_type,
-  status text not null default 'inactive' check (status in ('active', 'inactive', 'testing')),
-  pine_script text check (length(pine_script) <= 100000),
-  pine_script_version text default 'v5' check (length(pine_script_version) <= 20),
-  risk_level text check (risk_level in ('low', 'medium', 'high')),
-  -- Below an upper bound also keeps NaN out, which sorts above every number.
-  max_position_size_usd numeric(10, 2) check (max_position_size_usd >= 0 and max_position_size_usd < 100000000),
-  stop_loss_percent numeric(5, 2) check (stop_loss_percent >= 0 and stop_loss_percent < 1000),
-  take_profit_percent numeric(5, 2) check (take_profit_percent >= 0 and take_profit_percent < 1000),
-  timeframe text check (length(timeframe) <= 20),
-  symbols text[] check (cardinality(symbols) <= 200 and length(array_to_string(symbols, ',')) <= 10000),
-  notes text check (length(notes) <= 10000),
-  total_trades integer not null default 0 check (total_trades >= 0),
-  winning_trades integer not null default 0 check (winning_trades >= 0),
-  total_pnl_usd numeric not null default 0,
-  losing_trades integer generated always as (total_trades - winning_trades) stored,
-  success_rate numeric(5, 2) generated always as (round(winning_trades * 100.0 / nullif(total_trades, 0), 2)) stored,
-  avg_profit numeric generated always as (round(total_pnl_usd / nullif(total_trades, 0), 2)) stored,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
-  -- Alerts name a strategy by its exact name. This is also the index of a trader's strategies.
-  unique (user_id, name),
-  unique (user_id, id)
-);
-comment on table public.strategies is 'A trader''s strategies. The counters follow his trades; nobody else writes them.';
-comment on column public.strategies.notes is 'The trader''s own words, kept as they are: the dashboard reads lines of it.';
-comment on column public.strategies.losing_trades is 'Trades that are no winners, so those without profit or loss too.';
-comment on column public.strategies.success_rate is 'Winners in percent of all trades; null before the first.';
-comment on column public.strategies.avg_profit is 'Profit per trade in USD; null before the first.';
-create trigger touch before update on public.strategies
-for each row execute function private.touch_updated_at();
-
--- Whoever writes trades of several strategies locks those in the order of their ids. A trader who changes several of his
--- with one statement would lock them in any order, and the two could wait for each other.
-create function private.lock_own_strategies() returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  perform from public.strategies s where s.user_id = auth.uid() order by s.id for update;
-  return null;
-end
-$$;
-create trigger lock_in_order before update or delete on public.strategies
-for each statement when (pg_trigger_depth() = 0) execute function private.lock_own_strategies();
-
-alter table public.strategies enable row level security;
-alter table public.strategies force row level security;
-create policy own_strategies_select on public.strategies for select to authenticated
-using ((select auth.uid()) = user_id);
-create policy own_strategies_insert on public.strategies for insert to authenticated
-with check ((select auth.uid()) = user_id);
-create policy own_strategies_update on public.strategies for update to authenticated
-using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
-create policy own_strategies_delete on public.strategies for delete to authenticated
-using ((select auth.uid()) = user_id);
 -- How many exchanges and strategies a plan allows. Nothing is taken away by a smaller plan: what is over the limit, the
 -- newest first, takes no new entries and is not edited. It may always be closed, deactivated and deleted.
 
@@ -5056,6 +5034,113 @@ as $$
   where p.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
 $$;
 comment on function public.paper_list_positions is 'The paper venue''s open positions; a quantity below zero is short.';
+-- What a new trader starts with: profile, Free plan, settings and a first webhook. Nothing here may cost anybody his sign-up.
+
+-- Each step leaves alone what is there already, but for the address, so that it can be repeated.
+create function private.provision_rows(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into public.user_profiles (id, email, full_name, avatar_url)
+  select
+    u.id, u.email, left(u.raw_user_meta_data ->> 'full_name', 200),
+    -- Half an address is none.
+    case when length(u.raw_user_meta_data ->> 'avatar_url') <= 2000 then u.raw_user_meta_data ->> 'avatar_url' end
+  from auth.users u where u.id = p_user_id
+  on conflict (id) do update set email = excluded.email
+  where public.user_profiles.email is distinct from excluded.email;
+  insert into public.subscriptions (user_id) values (p_user_id) on conflict (user_id) do nothing;
+  insert into private.ingest_state (user_id) values (p_user_id) on conflict (user_id) do nothing;
+  insert into public.trade_settings_global (user_id) values (p_user_id) on conflict (user_id) do nothing;
+end
+$$;
+
+create function private.provision_webhook(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.lock_webhooks(p_user_id);
+  if not exists (select from public.user_webhook_configs w where w.user_id = p_user_id) then
+    perform private.make_webhook(p_user_id, null, 'sign_up', null);
+  end if;
+end
+$$;
+
+create function private.provision_trader(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.keep_trader(p_user_id);
+  if exists (select from auth.users u where u.id = p_user_id) then
+    perform private.provision_rows(p_user_id);
+    perform private.provision_webhook(p_user_id);
+  end if;
+end
+$$;
+
+-- Never raises: a step that fails is undone alone, told to the log, and tried again by a task.
+create function private.try_provision(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  failed boolean := false;
+begin
+  begin
+    perform private.provision_rows(p_user_id);
+  exception when others then
+    failed := true;
+    raise warning 'the rows of trader % could not be made: % (%)', p_user_id, sqlerrm, sqlstate;
+  end;
+  begin
+    perform private.provision_webhook(p_user_id);
+  exception when others then
+    failed := true;
+    raise warning 'the first webhook of trader % could not be made: % (%)', p_user_id, sqlerrm, sqlstate;
+  end;
+  if failed then
+    perform private.enqueue_task('provision_trader', p_user_id, null, '{}');
+  end if;
+exception when others then
+  raise warning 'trader % is not provisioned and no task will do it: % (%)', p_user_id, sqlerrm, sqlstate;
+end
+$$;
+
+create function private.on_sign_up() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.try_provision(new.id);
+  return null;
+end
+$$;
+create trigger sparky_on_sign_up after insert on auth.users
+for each row execute function private.on_sign_up();
+
+create function private.on_email_change() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  update public.user_profiles set email = new.email where id = new.id;
+  return null;
+end
+$$;
+create trigger sparky_on_email_change after update of email on auth.users
+for each row when (old.email is distinct from new.email) execute function private.on_email_change();
+
+-- Those who signed up before this schema was here.
+do $$
+begin
+  perform private.try_provision(u.id) from auth.users u;
+end
+$$;
 -- The kinds of tasks that the database does itself. A worker calls work_task until there is no more; each call is one
 -- small batch in a transaction of its own, so that nothing holds locks for long and a crash repeats one batch at most.
 
@@ -5068,6 +5153,9 @@ begin
   case p_task.kind
     when 'seal_audit' then
       return private.seal_audit(1000) = 1000;
+    when 'provision_trader' then
+      perform private.provision_trader(p_task.user_id);
+      return false;
     else
       raise exception 'tasks of kind % are not done in the database', p_task.kind using errcode = '0A000';
   end case;

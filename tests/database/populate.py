@@ -12,7 +12,6 @@ from tests.database.world import Trader, World, fill, filled, held, order
 # Rows that no step below leads to, once for each trader: %(trader)s, %(account)s and %(webhook)s are his ids.
 ROWS: tuple[LiteralString, ...] = (
     "insert into public.entitlements (user_id, addon) values (%(trader)s, 'backtesting')",
-    "insert into public.trade_settings_global (user_id) values (%(trader)s)",
     "insert into public.trade_settings_exchange (user_id, exchange) values (%(trader)s, 'paper')",
     "insert into public.strategies (user_id, name) values (%(trader)s, 'Breakout')",
     (

@@ -32,10 +32,17 @@ def insert(
     connection: psycopg.Connection[tuple[Any, ...]], table: str, row: dict[str, Any]
 ) -> tuple[Any, ...] | None:
     values = [Jsonb(value) if isinstance(value, (dict, list)) else value for value in row.values()]
-    statement = sql.SQL("insert into public.{} ({}) values ({}) returning user_id::text, id").format(
+    changes = sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
+        for name in (row.keys() - {"user_id"} or {"notes"})
+    )
+    # A trader has a global row since he signed up; it takes the values of the one given.
+    conflict = sql.SQL(" on conflict (user_id) do update set {}").format(changes)
+    statement = sql.SQL("insert into public.{} ({}) values ({}){} returning user_id::text, id").format(
         sql.Identifier(table),
         sql.SQL(", ").join([sql.Identifier(name) for name in row]),
         sql.SQL(", ").join([sql.Placeholder()] * len(row)),
+        conflict if table == "trade_settings_global" else sql.SQL(""),
     )
     return connection.execute(statement, values).fetchone()
 
@@ -100,10 +107,12 @@ def test_the_defaults_of_an_exchange_are_those_that_dashboards_know(world: World
 
 def test_a_global_row_of_defaults_restricts_nothing(world: World) -> None:
     trader = world.sign_up()
-    without = effective(world, trader)
+    with_row = effective(world, trader)
+    assert world.run("delete from public.trade_settings_global") == 1
+    assert effective(world, trader) == with_row
     with world.signed_in(trader) as connection:
         insert(connection, "trade_settings_global", {"notes": None})
-    assert effective(world, trader) == without
+    assert effective(world, trader) == with_row
     assert world.row(
         "select trading_hours_preset, allow_weekends, max_trades_per_day, max_position_size_usd"
         " from public.trade_settings_global"
@@ -153,7 +162,8 @@ def test_what_makes_no_sense_is_refused_by_name_and_not_stored(
     ):
         insert(connection, table, row)
     assert effective(shared, trader)["enabled"] is True
-    assert shared.value("select count(*) from public.trade_settings_global") == 0
+    changed = "select count(*) from public.trade_settings_global where updated_at <> created_at"
+    assert shared.value(changed) == 0
     assert shared.value("select count(*) from public.trade_settings_exchange") == 0
 
 
@@ -231,7 +241,9 @@ def test_the_narrower_of_both_rows_counts(
 ) -> None:
     trader = shared.sign_up()
     try:
-        if everywhere is not None:
+        if everywhere is None:
+            shared.run("delete from public.trade_settings_global where user_id = %s", trader)
+        else:
             insert(shared.admin, "trade_settings_global", {"user_id": trader} | everywhere)
         if here is not None:
             insert(shared.admin, "trade_settings_exchange", {"user_id": trader, "exchange": "aster"} | here)

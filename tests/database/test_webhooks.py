@@ -246,6 +246,16 @@ def test_the_address_is_that_of_the_request(
     assert any("is not known" in note for note in made["notes"]) is (base is None)
 
 
+def test_the_operators_address_comes_before_that_of_the_request(world: World) -> None:
+    trader = world.trader()
+    world.run("update private.platform_state set api_url = 'https://api.example.com/sparky'")
+    with world.signed_in(trader.id) as connection:
+        connection.execute("""select set_config('request.headers', '{"host": "other.example.com"}', false)""")
+        made = call(connection, "webhook_url", trader.webhook)
+    assert made["url"] == f"https://api.example.com/sparky/functions/v1/webhook/{trader.token}"
+    assert len(made["notes"]) == 2
+
+
 def test_headers_that_are_no_json_are_no_address(shared: World) -> None:
     trader = shared.trader()
     with shared.signed_in(trader.id) as connection:

@@ -112,12 +112,14 @@ class World:
         return trader
 
     def trader(self, plan: str = "Enterprise") -> Trader:
-        """Sign up a trader with a paper account and a webhook, on a plan without limits or the one named."""
+        """Sign up a trader, on a plan without limits or the one named, with a paper account."""
         trader = self.sign_up()
         self.run("update public.subscriptions set plan = %s where user_id = %s", plan, trader)
         with self.signed_in(trader) as connection:
             account = call(connection, "save_api_key", "paper", "paper", "Paper", SEALED, "abcd")
-            webhook = call(connection, "create_webhook")
+            made = connection.execute("select id from public.user_webhook_configs").fetchone()
+            assert made is not None
+            webhook = call(connection, "reveal_webhook", made[0])
         return Trader(trader, str(account), webhook["id"], webhook["token"], webhook["secret"])
 
     def ingest(

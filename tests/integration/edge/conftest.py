@@ -54,7 +54,7 @@ async def sign_up(backend: Backend, records: Records, public_key: SealingPublicK
     """Sign a trader up with a paper account and a webhook, on a plan without limits."""
     made = await Trader.sign_up(backend, name)
     await made.save_paper_keys(public_key)
-    await made.make_webhook()
+    await made.reveal_webhook()
     records.run("update public.subscriptions set plan = 'Enterprise' where user_id = %s", made.user_id)
     return made
 

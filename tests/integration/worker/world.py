@@ -39,7 +39,7 @@ class World:
         made = await Trader.sign_up(self.backend, name)
         self.traders.append(made)
         await made.save_paper_keys(self.public_key, **terms)
-        await made.make_webhook()
+        await made.reveal_webhook()
         self.records.run(
             "update public.subscriptions set plan = 'Enterprise' where user_id = %s", made.user_id
         )
