@@ -17,7 +17,11 @@ from scripts.testbed.database import apply_schema
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "supabase" / "migrations"
-NOISE = re.compile(r"^(--.*|\\(un)?restrict .*|SET .*|SELECT pg_catalog\.set_config.*|\s*)$")
+NOISE = re.compile(
+    r"^(--.*|\\(un)?restrict .*|SET .*|SELECT pg_catalog\.set_config.*|\s*"
+    # Later releases of a server mark each column with a number of their own, which an older pg_dump shows.
+    r"|ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);)$"
+)
 
 
 def catalogue(url: str) -> list[str]:
