@@ -87,7 +87,8 @@ public.paper_list_positions(uuid, text)
 to sparky_worker, service_role;
 
 -- The dashboard under the names that it knows. The views run with the rights of whoever asks.
-grant select on public.webhook_requests, public.trade_stats to authenticated, service_role;
+grant select on public.webhook_requests, public.tradier_option_trades, public.trade_stats
+to authenticated, service_role;
 grant select, insert, update, delete on public.bot_credentials to authenticated, service_role, dashboard_server;
 grant execute on function
 public.get_user_subscription_plan_safe(uuid), public.check_webhook_limit(uuid, text)

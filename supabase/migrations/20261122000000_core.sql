@@ -5247,6 +5247,42 @@ $$;
 create trigger refuse instead of insert or update or delete on public.webhook_requests
 for each row execute function private.refuse_webhook_request();
 
+create view public.tradier_option_trades with (security_invoker = true) as
+select
+  traded.id,
+  traded.user_id,
+  traded.status,
+  traded.strategy,
+  traded.underlying_symbol,
+  traded.option_symbol,
+  traded.option_type,
+  traded.strike_price,
+  traded.expiration_date,
+  traded.contract_size,
+  traded.quantity_contracts,
+  traded.entry_order_id,
+  traded.tp_order_id,
+  traded.sl_order_id,
+  traded.time_exit_order_id,
+  traded.entry_order,
+  traded.tp_leg,
+  traded.sl_leg,
+  traded.time_exit_order,
+  traded.entry_limit_price,
+  traded.tp_limit_price,
+  traded.sl_stop_price,
+  traded.sl_limit_price,
+  traded.cost_usd,
+  traded.pnl_usd,
+  traded.pnl_percent,
+  traded.config_snapshot,
+  traded.extra_metadata,
+  traded.created_at,
+  traded.updated_at
+from public.option_trades as traded
+where traded.exchange = 'tradier';
+comment on view public.tradier_option_trades is 'Option trades at Tradier.';
+
 create view public.trade_stats with (security_invoker = true) as
 select
   profile.id as user_id,
@@ -5626,7 +5662,8 @@ public.paper_list_positions(uuid, text)
 to sparky_worker, service_role;
 
 -- The dashboard under the names that it knows. The views run with the rights of whoever asks.
-grant select on public.webhook_requests, public.trade_stats to authenticated, service_role;
+grant select on public.webhook_requests, public.tradier_option_trades, public.trade_stats
+to authenticated, service_role;
 grant select, insert, update, delete on public.bot_credentials to authenticated, service_role, dashboard_server;
 grant execute on function
 public.get_user_subscription_plan_safe(uuid), public.check_webhook_limit(uuid, text)

@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
+from tests.database.races import at_once
 from tests.database.world import BUY, SEALED, Trader, World, call, connect
 
 VIEW = sql.Identifier("public", "bot_credentials")
@@ -358,3 +359,38 @@ def test_row_types_of_the_view_are_those_of_its_tables(shared: World) -> None:
         (row,) = [row for row in page.all() if row["exchange"] == "paper"]
     assert row["id"] == uuid.UUID(trader.account)
     assert row["environment"] == "paper"
+
+
+def test_two_tabs_that_save_at_once_make_one_account_and_one_webhook(world: World) -> None:
+    trader = world.trader()
+    world.run("delete from public.user_webhook_configs where user_id = %s", trader.id)
+
+    def save(connection: psycopg.Connection[Any], number: int) -> tuple[Any, Any]:
+        page = Form(connection, trader.id)
+        account = page.insert(
+            user_id=trader.id, exchange="aster", label="A", api_key=f"{number}{KEY}", api_secret=SECRET
+        )
+        webhook = page.insert(
+            user_id=trader.id, exchange="webhook", label="TradingView", webhook_secret=f"{STRONG}{number}"
+        )
+        return account["id"], webhook["id"]
+
+    assert len(set(at_once(world, "dashboard_server", 8, save))) == 1
+    names = "select count(*) from vault.secrets where name like %s"
+    assert world.value(names, "api_key/%") == 2
+    assert world.value(names, "webhook/%") == 1
+
+
+def test_one_traders_credentials_are_found_by_index(world: World) -> None:
+    trader = world.trader()
+    with connect(world.url, "dashboard_server") as server:
+        # The tables are small here: what counts is that the condition reaches both of them.
+        server.execute("set enable_seqscan = off")
+        plan = server.execute(
+            sql.SQL("explain select * from {} where user_id = {} and environment = 'production'").format(
+                VIEW, trader.id
+            )
+        ).fetchall()
+    text = "\n".join(line for (line,) in plan)
+    assert "Seq Scan" not in text
+    assert text.count("Index Cond: (user_id = ") == 2

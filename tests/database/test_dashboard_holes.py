@@ -116,6 +116,24 @@ def test_h8_two_traders_hold_the_same_symbol(world: World) -> None:
         assert rows == [(trader.id, "BTCUSDT")]
 
 
+def test_h9_option_trades_are_seen_by_their_trader_only(world: World) -> None:
+    one, other = world.trader(), world.trader()
+    for trader in (one, other):
+        world.run(
+            "insert into public.option_trades (user_id, exchange, underlying_symbol, option_symbol)"
+            " values (%s, 'tradier', 'AAPL', 'AAPL  261218C00200000')",
+            trader.id,
+        )
+    for relation in ("option_trades", "tradier_option_trades"):
+        with world.signed_in(one.id) as connection:
+            rows = connection.execute(f"select user_id::text from public.{relation}".encode()).fetchall()
+            assert rows == [(one.id,)]
+            refused(connection, f"delete from public.{relation}")
+        with world.signed_in(one.id, "anon") as connection:
+            refused(connection, f"select 1 from public.{relation}")
+            refused(connection, f"delete from public.{relation}")
+
+
 @pytest.mark.parametrize("table", ["trades", "positions"])
 def test_h12_traders_do_not_write_their_own_records(world: World, table: str) -> None:
     trader = world.trader()

@@ -111,6 +111,12 @@ def test_alerts_are_not_taken_or_changed_through_the_view(world: World, role: st
     assert world.signal(signal_id)["status"] == "rate_limited"
 
 
+OPTION_COLUMNS = (
+    "id user_id created_at updated_at status strategy underlying_symbol option_symbol option_type"
+    " strike_price expiration_date contract_size quantity_contracts entry_order_id tp_order_id sl_order_id"
+    " time_exit_order_id entry_order tp_leg sl_leg time_exit_order entry_limit_price tp_limit_price"
+    " sl_stop_price sl_limit_price cost_usd pnl_usd pnl_percent config_snapshot extra_metadata"
+)
 STATS = (
     "total_trades, winning_trades, losing_trades, win_rate_percent, total_pnl_usd, avg_pnl_per_trade,"
     " largest_win, largest_loss, avg_win, avg_loss"
@@ -202,3 +208,18 @@ def test_a_done_signal_carries_when_it_was_processed(world: World) -> None:
     assert row[0] == "processed"
     assert row[1] <= datetime.now(UTC)
     assert row[2] is None
+
+
+def test_option_trades_at_tradier_are_shown_with_the_columns_that_the_dashboard_knows(world: World) -> None:
+    trader = world.trader()
+    for exchange in ("tradier", "tastytrade"):
+        world.run(
+            "insert into public.option_trades (user_id, exchange, underlying_symbol, option_symbol,"
+            " strike_price) values (%s, %s, 'AAPL', 'AAPL  261218C00200000', 200)",
+            *(trader.id, exchange),
+        )
+    with world.signed_in(trader.id) as connection:
+        cursor = connection.execute("select * from public.tradier_option_trades")
+        rows = cursor.fetchall()
+    assert len(rows) == 1
+    assert sorted(column.name for column in cursor.description or []) == sorted(OPTION_COLUMNS.split())

@@ -71,6 +71,8 @@ TABLES = {
     ("public.bot_credentials", "authenticated"): CRUD,
     ("public.bot_credentials", "service_role"): CRUD,
     ("public.bot_credentials", "dashboard_server"): CRUD,
+    ("public.tradier_option_trades", "authenticated"): "SELECT",
+    ("public.tradier_option_trades", "service_role"): "SELECT",
     ("public.trade_stats", "authenticated"): "SELECT",
     ("public.trade_stats", "service_role"): "SELECT",
     ("public.subscriptions", "dashboard_server"): "SELECT",
