@@ -115,6 +115,20 @@ def test_tasks_and_beats_cost_nothing_of_the_past(shared: World, explained: Trad
         assert blocks < 1000
 
 
+def test_opening_keys_costs_nothing_of_the_past(shared: World, explained: Trader) -> None:
+    shared.run("update private.reconciliations set lease_until = null")
+    shared.run("update public.signals set lease_until = now() - interval '1 hour' where status = 'executing'")
+    statement = "select public.open_keys('w', %s)"
+    found, blocks = scans(shared, statement, explained.account)
+    assert BIG.isdisjoint(found)
+    assert blocks < 500
+    shared.claim()
+    assert call(shared.worker, "open_keys", "w", explained.account)["opened"] is True
+    found, blocks = scans(shared, statement, explained.account)
+    assert BIG.isdisjoint(found)
+    assert blocks < 500
+
+
 def test_an_alert_costs_nothing_of_the_past(shared: World, explained: Trader) -> None:
     shared.run("update public.subscriptions set webhooks_per_hour = 100 where user_id = %s", explained.id)
     shared.accept(explained, symbol="FIRST")
