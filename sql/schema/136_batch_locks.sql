@@ -49,7 +49,7 @@ begin
 end
 $$;
 
--- Also keeps traders, accounts and strategies from being deleted meanwhile: a deletion writes all signals that name what
+-- Also keeps traders, accounts, webhooks and strategies from being deleted meanwhile: a deletion writes all signals that name what
 -- is deleted, in an order of its own.
 create function private.keep_batch(p_signals uuid[], p_accounts uuid[], p_fills boolean) returns void
 language plpgsql
@@ -58,16 +58,19 @@ as $$
 declare
   traders uuid[];
   accounts uuid[];
+  webhooks uuid[];
   strategies uuid[];
 begin
-  select array_agg(distinct b.user_id), array_agg(distinct b.account_id) into traders, accounts
+  select array_agg(distinct b.user_id), array_agg(distinct b.account_id), array_agg(distinct b.webhook_id)
+  into traders, accounts, webhooks
   from (
-    select s.user_id, s.account_id from public.signals s where s.id = any(p_signals)
+    select s.user_id, s.account_id, s.webhook_id from public.signals s where s.id = any(p_signals)
     union all
-    select k.user_id, k.id from public.user_api_keys k where k.id = any(p_accounts)
+    select k.user_id, k.id, null from public.user_api_keys k where k.id = any(p_accounts)
   ) b;
   perform from auth.users u where u.id = any(traders) order by u.id for key share;
   perform from public.user_api_keys k where k.id = any(accounts) order by k.id for key share;
+  perform from public.user_webhook_configs w where w.id = any(webhooks) order by w.id for key share;
   strategies := private.strategies_of(p_signals, p_fills);
   if p_fills then
     perform from public.strategies s where s.id = any(strategies) order by s.id for no key update;

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.database.world import Trader, World, call, connect, fill, filled, held
 
@@ -132,12 +133,19 @@ def test_batches_that_meet_in_opposite_order(scene: Scene, guarded: bool) -> Non
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_a_strategy_is_deleted_while_a_batch_writes_its_signals(scene: Scene, guarded: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("table", ["strategies", "user_webhook_configs"])
+def test_what_signals_name_is_deleted_while_a_batch_writes_them(
+    scene: Scene,
+    table: str,
+    guarded: bool,  # noqa: FBT001
+) -> None:
+    named = {"strategies": FIRST, "user_webhook_configs": scene.trader.webhook}[table]
+    delete = sql.SQL("delete from public.{} where id = {}").format(sql.Identifier(table), sql.Literal(named))
     if not guarded:
         scene.world.run(UNGUARDED["batch"])
     went_through = meet(
         scene,
-        other=lambda c: c.execute("delete from public.strategies where id = %s", (FIRST,)),
+        other=lambda c: c.execute(delete),
         # The deletion writes A1 before A2.
         first=lambda c: call(c, "extend_leases", [held(scene.claims["A2"])], 60),
         then=lambda c: call(c, "extend_leases", [held(scene.claims["A1"])], 60),
