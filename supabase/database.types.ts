@@ -1622,6 +1622,8 @@ export type Database = {
       };
     };
     Functions: {
+      "alert_template": { Args: { "p_exchange": string; "p_style": string }; Returns: Json };
+      "alert_templates": { Args: Record<PropertyKey, never>; Returns: Json };
       "announce": { Args: { "p_text": string }; Returns: Json };
       "audit_head": { Args: Record<PropertyKey, never>; Returns: Json };
       "begin_orders": { Args: { "p_claims": Json }; Returns: Json };

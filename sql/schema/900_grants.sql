@@ -42,7 +42,8 @@ public.list_api_keys(), public.request_validation(uuid)
 to authenticated;
 grant execute on function
 public.create_webhook(text), public.reveal_webhook(uuid), public.rotate_webhook(uuid),
-public.end_old_webhook_credentials(uuid), public.webhook_url(uuid)
+public.end_old_webhook_credentials(uuid), public.webhook_url(uuid), public.alert_template(text, text),
+public.alert_templates()
 to authenticated;
 
 -- Plans and settings.

@@ -176,6 +176,8 @@ FUNCTIONS = {
     ("public.rotate_webhook", "authenticated"),
     ("public.end_old_webhook_credentials", "authenticated"),
     ("public.webhook_url", "authenticated"),
+    ("public.alert_template", "authenticated"),
+    ("public.alert_templates", "authenticated"),
     ("public.ingest_alert", "sparky_edge"),
     ("public.ingest_alert", "service_role"),
     ("public.store_stripe_event", "service_role"),
