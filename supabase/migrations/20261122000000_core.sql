@@ -222,7 +222,7 @@ create policy plans_are_readable on public.plans for select to authenticated usi
 
 create table public.user_profiles (
   id uuid primary key references auth.users (id) on delete cascade,
-  email text,
+  email text check (length(email) <= 320),
   full_name text check (length(full_name) <= 200),
   avatar_url text check (length(avatar_url) <= 2000),
   created_at timestamptz not null default now(),
@@ -239,9 +239,9 @@ create table public.subscriptions (
   status text not null default 'active' check (
     status in ('active', 'trialing', 'past_due', 'canceled', 'incomplete', 'incomplete_expired', 'unpaid', 'paused')
   ),
-  stripe_customer_id text unique,
-  stripe_subscription_id text unique,
-  stripe_price_id text,
+  stripe_customer_id text unique check (length(stripe_customer_id) <= 255),
+  stripe_subscription_id text unique check (length(stripe_subscription_id) <= 255),
+  stripe_price_id text check (length(stripe_price_id) <= 255),
   current_period_start timestamptz,
   current_period_end timestamptz,
   cancel_at_period_end boolean not null default false,
@@ -252,7 +252,7 @@ create table public.subscriptions (
   webhooks_per_hour integer check (webhooks_per_hour >= 0),
   max_exchanges integer check (max_exchanges >= 0),
   max_strategies integer check (max_strategies >= 0),
-  metadata jsonb not null default '{}',
+  metadata jsonb not null default '{}' check (octet_length(metadata::text) <= 16384),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );

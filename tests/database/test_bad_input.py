@@ -2,15 +2,18 @@
 
 # ruff: noqa: S608 - the statements hold names of this file and of the catalogue
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.database.bad_values import Arguments, wrong_calls
+from tests.database.bad_values import MEGABYTE, Arguments, wrong_calls
 from tests.database.calls import Call, Caller, calls, names_of, nobody, prepare
+from tests.database.matrix import ACTORS
 from tests.database.populate import populate
 from tests.database.world import World
 
@@ -164,3 +167,39 @@ def test_a_function_that_writes_before_it_refuses_or_speaks_in_raw_words_is_noti
         assert is_refusal(attempt(caller, "owner", call, {"p_name": "Given"}))
         commit(caller, "owner", call, {"p_name": "Given"})
         assert caller.connection.execute(everything).fetchall() != before
+
+
+@pytest.mark.parametrize("actor", ["owner", "dashboard_server"])
+def test_no_column_that_the_api_writes_takes_a_megabyte(caller: Caller, actor: str) -> None:
+    columns = caller.two.world.rows(
+        "select c.relname, a.attname, t.typname from pg_class c join pg_attribute a on a.attrelid = c.oid"
+        " join pg_type t on t.oid = a.atttypid where c.relnamespace = 'public'::regnamespace"
+        " and c.relkind in ('r', 'v') and a.attnum > 0 and t.typname in ('text', 'varchar', 'jsonb', '_text')"
+        " and (has_column_privilege(%s, c.oid, a.attnum, 'update')"
+        " or has_column_privilege(%s, c.oid, a.attnum, 'insert'))",
+        *[ACTORS[actor][0]] * 2,
+    )
+    assert len(columns) > 5
+    taken = set()
+    for relation, column, kind in columns:
+        huge = {"jsonb": json.dumps({"x": MEGABYTE}), "_text": "{" + MEGABYTE + "}"}.get(kind, MEGABYTE)
+        statement = sql.SQL("update {} set {} = %s").format(
+            sql.Identifier("public", relation), sql.Identifier(column)
+        )
+        # As a superuser too, for what the actor may only insert: something must bound the column.
+        if takes(caller, actor, statement, huge) or takes(caller, None, statement, huge):
+            taken.add(f"{relation}.{column}")
+    assert taken == set()
+
+
+def takes(caller: Caller, actor: str | None, statement: sql.Composed, value: str) -> bool:
+    try:
+        with (
+            caller.connection.transaction(force_rollback=True),
+            caller.acting_as(actor) if actor else nullcontext(),
+        ):
+            return caller.connection.execute(statement, (value,)).rowcount > 0
+    except psycopg.Error as error:
+        if (error.sqlstate or "")[:2] not in {"22", "23", "42", "54", "0A", "55", "PT"}:
+            raise
+        return False

@@ -85,10 +85,48 @@ def test_two_claims_of_one_lane_at_once_never_take_two(world: World) -> None:
             lambda connection, n: call(connection, "claim_signals", f"w{n}", 10, 60),
         )
         assert sum(len(part) for part in taken) == 1
-        world.run(
-            "update public.signals set status = 'done', lease_until = null, finished_at = now()"
-            " where finished_at is null"
-        )
+        end_all(world)
+
+
+def test_two_workers_that_write_past_the_claim_never_hold_one_lane_together(world: World) -> None:
+    # Straight at the table, as a claim with a fault in it would: the unique index is what is left to stop it.
+    trader = world.trader()
+    take = (
+        "update public.signals set status = 'executing', fence = fence + 1,"
+        " lease_until = now() + interval '1 minute' where id = %s"
+    )
+    for _ in range(10):
+        fill_lanes(world, trader, lanes=1, each=2)
+        ids = [one for (one,) in world.rows("select id from public.signals where status = 'pending'")]
+
+        def work(connection: psycopg.Connection[tuple[Any, ...]], number: int, ids: list[Any] = ids) -> str:
+            connection.execute("reset role")
+            try:
+                connection.execute(take, (ids[number],))
+            except psycopg.errors.UniqueViolation as error:
+                return str(error.diag.constraint_name)
+            return "taken"
+
+        found = sorted(at_once(world, "sparky_worker", 2, work))
+        assert found == ["signals_one_executing_per_lane", "taken"]
+        end_all(world)
+
+
+def test_without_the_unique_index_two_workers_would_hold_one_lane(world: World) -> None:
+    trader = world.trader()
+    fill_lanes(world, trader, lanes=1, each=2)
+    world.run("drop index public.signals_one_executing_per_lane")
+    assert (
+        world.run("update public.signals set status = 'executing', lease_until = now() + interval '1 minute'")
+        == 2
+    )
+
+
+def end_all(world: World) -> None:
+    world.run(
+        "update public.signals set status = 'done', lease_until = null, finished_at = now()"
+        " where finished_at is null"
+    )
 
 
 def test_a_lease_that_ran_out_is_taken_by_one_of_many(world: World) -> None:
