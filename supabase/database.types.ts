@@ -93,6 +93,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "data_exports": {
+        Row: {
+          "created_at": string;
+          "expires_at": string;
+          "finished_at": string | null;
+          "id": string;
+          "parts": number;
+          "rows": number;
+          "status": string;
+          "tables": NonNullable<Json>;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "expires_at"?: string;
+          "finished_at"?: string | null;
+          "id"?: string;
+          "parts"?: number;
+          "rows"?: number;
+          "status"?: string;
+          "tables"?: NonNullable<Json>;
+          "user_id"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "expires_at"?: string;
+          "finished_at"?: string | null;
+          "id"?: string;
+          "parts"?: number;
+          "rows"?: number;
+          "status"?: string;
+          "tables"?: NonNullable<Json>;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "entitlements": {
         Row: {
           "addon": string;
@@ -1643,6 +1680,7 @@ export type Database = {
       "create_webhook": { Args: { "p_name"?: string }; Returns: Json };
       "delete_api_key": { Args: { "p_account_id": string }; Returns: boolean };
       "end_old_webhook_credentials": { Args: { "p_webhook_id": string }; Returns: boolean };
+      "export_my_data": { Args: Record<PropertyKey, never>; Returns: Json };
       "extend_leases": { Args: { "p_claims": Json; "p_lease_seconds": number }; Returns: Json };
       "finish_accounts": { Args: { "p_results": Json }; Returns: Json };
       "finish_signals": {
@@ -1676,6 +1714,7 @@ export type Database = {
         Returns: Json;
       };
       "platform_status": { Args: Record<PropertyKey, never>; Returns: Json };
+      "read_export": { Args: { "p_export_id": string; "p_part"?: number }; Returns: string };
       "release_signals": { Args: { "p_claims": Json }; Returns: Json };
       "request_validation": { Args: { "p_account_id": string }; Returns: Json };
       "reseal_keys": {

@@ -13,6 +13,8 @@ begin
     when 'provision_trader' then
       perform private.provision_trader(p_task.user_id);
       return false;
+    when 'export_data' then
+      return private.export_batch((p_task.payload ->> 'export_id')::uuid);
     else
       raise exception 'tasks of kind % are not done in the database', p_task.kind using errcode = '0A000';
   end case;

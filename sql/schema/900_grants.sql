@@ -54,6 +54,10 @@ grant execute on function public.my_plan() to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
 
+-- The trader's rights over his data.
+grant select on public.data_exports to authenticated;
+grant execute on function public.export_my_data(), public.read_export(uuid, integer) to authenticated;
+
 -- The service key administers; it changes no history.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
@@ -61,7 +65,7 @@ public.user_webhook_configs, public.strategies, public.option_trades, public.acc
 public.notification_preferences, public.signals, public.orders, public.fills, public.positions,
 public.trades
 to service_role;
-grant select on public.audit_log to service_role;
+grant select on public.audit_log, public.data_exports to service_role;
 
 grant execute on function public.ingest_alert(text, text, text, jsonb) to sparky_edge, service_role;
 

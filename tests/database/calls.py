@@ -82,7 +82,16 @@ def prepare(two: Two) -> dict[str, str]:
     task = world.value(
         "select min(id) from private.tasks where user_id = %s and state = 'running'", two.owner.id
     )
-    return names_of(two.owner) | {"signal": held["signal_id"], "task": str(task), "key_hash": KEY_HASH}
+    return names_of(two.owner) | {
+        "signal": held["signal_id"],
+        "task": str(task),
+        "key_hash": KEY_HASH,
+        "export": export_of(world, two.owner),
+    }
+
+
+def export_of(world: World, trader: Trader) -> str:
+    return str(world.value("select id from public.data_exports where user_id = %s", trader.id))
 
 
 def names_of(trader: Trader) -> dict[str, str]:

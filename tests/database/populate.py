@@ -28,6 +28,15 @@ ROWS: tuple[LiteralString, ...] = (
         " (user_id, account_id, exchange, environment, currency, equity, as_of)"
         " values (%(trader)s, %(account)s, 'paper', 'paper', 'USD', 100000, now())"
     ),
+    # Of some days ago, so that the next is not refused.
+    (
+        "insert into public.data_exports (user_id, status, parts, created_at, finished_at)"
+        " values (%(trader)s, 'ready', 1, now() - interval '2 days', now() - interval '2 days')"
+    ),
+    (
+        "insert into private.export_parts (export_id, part, body)"
+        " select id, 1, '{}' from public.data_exports where user_id = %(trader)s"
+    ),
 )
 
 

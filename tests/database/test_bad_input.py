@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from tests.database.bad_values import MEGABYTE, Arguments, wrong_calls
-from tests.database.calls import Call, Caller, calls, names_of, nobody, prepare
+from tests.database.calls import Call, Caller, calls, export_of, names_of, nobody, prepare
 from tests.database.matrix import ACTORS
 from tests.database.populate import populate
 from tests.database.world import World
@@ -96,9 +96,11 @@ def attempt(caller: Caller, actor: str, call: Call, arguments: Arguments) -> psy
 
 
 def variants(caller: Caller, call: Call) -> Iterator[tuple[str, Arguments]]:
-    other = names_of(caller.two.other) | {key: caller.names[key] for key in ("key_hash", "signal", "task")}
+    two = caller.two
+    other = names_of(two.other) | {key: caller.names[key] for key in ("key_hash", "signal", "task")}
+    other["export"] = export_of(two.world, two.other)
     foreign = {"another trader": other, "nobody": nobody(caller.names)}
-    return wrong_calls(call, arguments_of(caller.two.world, call.name), caller.names, foreign)
+    return wrong_calls(call, arguments_of(two.world, call.name), caller.names, foreign)
 
 
 def actors_of(call: Call) -> list[str]:

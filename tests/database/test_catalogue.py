@@ -18,7 +18,7 @@ def test_every_public_table_has_row_level_security_forced(shared: World) -> None
         " and not (relrowsecurity and relforcerowsecurity)"
     )
     assert names(shared, query) == []
-    assert len(names(shared, query.replace("not (", "("))) == 20
+    assert len(names(shared, query.replace("not (", "("))) == 21
 
 
 def test_every_policy_names_its_role_and_its_owner_cheaply(shared: World) -> None:
