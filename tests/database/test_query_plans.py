@@ -374,3 +374,25 @@ def test_a_claim_takes_as_long_as_on_an_empty_table(
         if ratios[-1] <= ALLOWED:
             return
     pytest.fail(f"a claim beside a million signals takes {ratios} times as long as on an empty table")
+
+
+def test_a_page_of_an_export_costs_a_page(shared: World, explained: Trader, big: set[str]) -> None:
+    exported = shared.rows(
+        "select relation, owner_column, key_columns from private.export_relations where relation = any (%s)",
+        sorted(big),
+    )
+    assert len(exported) >= 6
+    page = (
+        "select cardinality(p.lines) from private.export_relations r,"
+        " private.export_page(r, %s::uuid, %s::jsonb, 1000, 1000000) p where r.relation = %s"
+    )
+    for relation, owner, keys in exported:
+        middle = shared.admin.execute(
+            f"select jsonb_build_array({', '.join(keys)})::text from public.{relation} where {owner} = %s"
+            f" order by {', '.join(keys)} offset 1000 limit 1",
+            (explained.id,),
+        ).fetchone()
+        for after in (None, middle[0] if middle else None):
+            plan = run(shared, page, explained.id, after, relation)
+            assert big.isdisjoint(plan.scans), relation
+            assert plan.blocks < 8000, relation
