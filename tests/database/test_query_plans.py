@@ -125,6 +125,15 @@ def test_a_claim_of_nothing_costs_nothing_of_the_past(
     assert plan.blocks < 300
 
 
+def test_a_claim_without_its_indexes_is_noticed(shared: World, explained: Trader, big: set[str]) -> None:
+    del explained
+    with shared.admin.transaction(force_rollback=True):
+        shared.run("drop index public.signals_pending, public.signals_pending_lane, public.signals_lease")
+        plan = run(shared, "select public.claim_signals('w', 10, 60)")
+    assert "signals" in plan.scans & big
+    assert plan.blocks >= 3000
+
+
 @pytest.mark.parametrize(
     "statement",
     [
