@@ -1314,6 +1314,7 @@ export type Database = {
         Row: {
           "avatar_url": string | null;
           "created_at": string;
+          "deletion_requested_at": string | null;
           "email": string | null;
           "full_name": string | null;
           "id": string;
@@ -1323,6 +1324,7 @@ export type Database = {
         Insert: {
           "avatar_url"?: string | null;
           "created_at"?: string;
+          "deletion_requested_at"?: string | null;
           "email"?: string | null;
           "full_name"?: string | null;
           "id": string;
@@ -1331,6 +1333,7 @@ export type Database = {
         Update: {
           "avatar_url"?: string | null;
           "created_at"?: string;
+          "deletion_requested_at"?: string | null;
           "email"?: string | null;
           "full_name"?: string | null;
           "id"?: string;
@@ -1679,6 +1682,7 @@ export type Database = {
       };
       "create_webhook": { Args: { "p_name"?: string }; Returns: Json };
       "delete_api_key": { Args: { "p_account_id": string }; Returns: boolean };
+      "delete_my_account": { Args: { "p_confirm": string }; Returns: Json };
       "end_old_webhook_credentials": { Args: { "p_webhook_id": string }; Returns: boolean };
       "export_my_data": { Args: Record<PropertyKey, never>; Returns: Json };
       "extend_leases": { Args: { "p_claims": Json; "p_lease_seconds": number }; Returns: Json };

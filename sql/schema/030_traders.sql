@@ -5,6 +5,8 @@ create table public.user_profiles (
   email text check (length(email) <= 320),
   full_name text check (length(full_name) <= 200),
   avatar_url text check (length(avatar_url) <= 2000),
+  -- Set while a large account is being deleted.
+  deletion_requested_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );

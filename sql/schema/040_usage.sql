@@ -7,6 +7,7 @@ create table public.usage_logs (
   count bigint not null default 0,
   primary key (user_id, hour, kind)
 );
+create index usage_logs_hour on public.usage_logs (hour);
 comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
 
 create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void

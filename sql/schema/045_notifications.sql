@@ -16,6 +16,7 @@ create table public.notifications (
 comment on table public.notifications is 'What a trader should know. He reads, marks as read and deletes; the database writes.';
 comment on column public.notifications.data is 'What it is about, for a link: ids of signal or account, symbol, exchange.';
 create index notifications_user on public.notifications (user_id, created_at desc);
+create index notifications_age on public.notifications (created_at);
 create index notifications_unread on public.notifications (user_id) where read_at is null;
 
 create table public.notification_preferences (

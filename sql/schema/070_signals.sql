@@ -58,6 +58,9 @@ create index signals_strategy on public.signals (user_id, strategy_id) where str
 -- Partial indexes on the live states: cost follows the work waiting, not the history.
 create index signals_pending on public.signals (seq) where status = 'pending';
 create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';
+-- For retention: alerts that never came to an order.
+create index signals_without_orders on public.signals (status, finished_at)
+where submitted_at is null and finished_at is not null;
 create index signals_lease on public.signals (lease_until) where status = 'executing';
 create index signals_review on public.signals (lane) where status = 'review';
 create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
@@ -115,9 +118,11 @@ create table private.alert_keys (
   key bytea not null,
   signal_id uuid not null,
   expires_at timestamptz not null,
+  created_at timestamptz not null default now(),
   primary key (user_id, key)
 );
 create index alert_keys_expiry on private.alert_keys (expires_at) where expires_at < 'infinity';
+create index alert_keys_lasting on private.alert_keys (created_at) where expires_at = 'infinity';
 
 alter table public.signals enable row level security;
 alter table public.signals force row level security;

@@ -4,7 +4,9 @@
 create table private.tasks (
   id bigint generated always as identity primary key,
   kind text not null check (
-    kind in ('validate_key', 'seal_audit', 'retention', 'export_data', 'delete_account', 'provision_trader')
+    kind in (
+      'validate_key', 'seal_audit', 'retention', 'retire_audit', 'export_data', 'delete_account', 'provision_trader'
+    )
   ),
   user_id uuid references auth.users (id) on delete cascade,
   account_id uuid references public.user_api_keys (id) on delete cascade,
@@ -26,14 +28,15 @@ create index tasks_account on private.tasks (account_id);
 create index tasks_finished on private.tasks (finished_at) where finished_at is not null;
 -- Of a periodic kind one at most waits or runs, however slow it is.
 create unique index tasks_one_periodic on private.tasks (kind)
-where kind in ('seal_audit', 'retention') and state in ('pending', 'running');
+where kind in ('seal_audit', 'retention', 'retire_audit') and state in ('pending', 'running');
 
 create table private.periodic_tasks (
-  kind text primary key check (kind in ('seal_audit', 'retention')),
+  kind text primary key check (kind in ('seal_audit', 'retention', 'retire_audit')),
   every interval not null check (every > interval '0'),
   next_run_at timestamptz not null default now()
 );
-insert into private.periodic_tasks (kind, every) values ('seal_audit', '1 minute'), ('retention', '1 hour');
+insert into private.periodic_tasks (kind, every) values
+('seal_audit', '1 minute'), ('retention', '1 hour'), ('retire_audit', '1 day');
 
 -- Called by each claim: whoever comes first after the time enqueues it, the others pass.
 create function private.enqueue_periodic(p_now timestamptz) returns void
@@ -51,7 +54,7 @@ begin
     returning p.kind
   )
   insert into private.tasks (kind) select a.kind from advanced a
-  on conflict (kind) where kind in ('seal_audit', 'retention') and state in ('pending', 'running') do nothing;
+  on conflict (kind) where kind in ('seal_audit', 'retention', 'retire_audit') and state in ('pending', 'running') do nothing;
 end
 $$;
 

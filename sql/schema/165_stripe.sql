@@ -8,6 +8,11 @@ create table private.stripe_events (
   payload jsonb not null,
   received_at timestamptz not null default clock_timestamp()
 );
+create index stripe_events_received on private.stripe_events (received_at);
+-- Whom an event is about: they go when he goes.
+create index stripe_events_trader on private.stripe_events ((payload #>> '{data,object,metadata,user_id}'));
+create index stripe_events_customer on private.stripe_events ((payload #>> '{data,object,customer}'));
+create index stripe_events_object on private.stripe_events ((payload #>> '{data,object,id}'));
 
 create function public.store_stripe_event(p_event jsonb) returns boolean
 language plpgsql

@@ -15,6 +15,12 @@ begin
       return false;
     when 'export_data' then
       return private.export_batch((p_task.payload ->> 'export_id')::uuid);
+    when 'retention' then
+      return private.retention_batch(1000);
+    when 'retire_audit' then
+      return private.retire_audit_batch(1000);
+    when 'delete_account' then
+      return private.delete_account_batch(p_task, 1000);
     else
       raise exception 'tasks of kind % are not done in the database', p_task.kind using errcode = '0A000';
   end case;

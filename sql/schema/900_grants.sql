@@ -51,6 +51,7 @@ grant select on public.entitlements, public.usage_today, public.usage_this_month
 grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
 grant execute on function public.my_plan() to authenticated;
+grant execute on function public.delete_my_account(text) to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
 

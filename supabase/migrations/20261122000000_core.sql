@@ -225,6 +225,8 @@ create table public.user_profiles (
   email text check (length(email) <= 320),
   full_name text check (length(full_name) <= 200),
   avatar_url text check (length(avatar_url) <= 2000),
+  -- Set while a large account is being deleted.
+  deletion_requested_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
@@ -417,6 +419,7 @@ create table public.usage_logs (
   count bigint not null default 0,
   primary key (user_id, hour, kind)
 );
+create index usage_logs_hour on public.usage_logs (hour);
 comment on table public.usage_logs is 'Alerts per trader, UTC hour and answer.';
 
 create function private.count_usage(p_user_id uuid, p_kind text, p_at timestamptz) returns void
@@ -888,6 +891,7 @@ create table public.notifications (
 comment on table public.notifications is 'What a trader should know. He reads, marks as read and deletes; the database writes.';
 comment on column public.notifications.data is 'What it is about, for a link: ids of signal or account, symbol, exchange.';
 create index notifications_user on public.notifications (user_id, created_at desc);
+create index notifications_age on public.notifications (created_at);
 create index notifications_unread on public.notifications (user_id) where read_at is null;
 
 create table public.notification_preferences (
@@ -2278,6 +2282,9 @@ create index signals_strategy on public.signals (user_id, strategy_id) where str
 -- Partial indexes on the live states: cost follows the work waiting, not the history.
 create index signals_pending on public.signals (seq) where status = 'pending';
 create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';
+-- For retention: alerts that never came to an order.
+create index signals_without_orders on public.signals (status, finished_at)
+where submitted_at is null and finished_at is not null;
 create index signals_lease on public.signals (lease_until) where status = 'executing';
 create index signals_review on public.signals (lane) where status = 'review';
 create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
@@ -2335,9 +2342,11 @@ create table private.alert_keys (
   key bytea not null,
   signal_id uuid not null,
   expires_at timestamptz not null,
+  created_at timestamptz not null default now(),
   primary key (user_id, key)
 );
 create index alert_keys_expiry on private.alert_keys (expires_at) where expires_at < 'infinity';
+create index alert_keys_lasting on private.alert_keys (created_at) where expires_at = 'infinity';
 
 alter table public.signals enable row level security;
 alter table public.signals force row level security;
@@ -2950,7 +2959,9 @@ comment on function public.reseal_keys is 'Replaces plain keys by the same keys 
 create table private.tasks (
   id bigint generated always as identity primary key,
   kind text not null check (
-    kind in ('validate_key', 'seal_audit', 'retention', 'export_data', 'delete_account', 'provision_trader')
+    kind in (
+      'validate_key', 'seal_audit', 'retention', 'retire_audit', 'export_data', 'delete_account', 'provision_trader'
+    )
   ),
   user_id uuid references auth.users (id) on delete cascade,
   account_id uuid references public.user_api_keys (id) on delete cascade,
@@ -2972,14 +2983,15 @@ create index tasks_account on private.tasks (account_id);
 create index tasks_finished on private.tasks (finished_at) where finished_at is not null;
 -- Of a periodic kind one at most waits or runs, however slow it is.
 create unique index tasks_one_periodic on private.tasks (kind)
-where kind in ('seal_audit', 'retention') and state in ('pending', 'running');
+where kind in ('seal_audit', 'retention', 'retire_audit') and state in ('pending', 'running');
 
 create table private.periodic_tasks (
-  kind text primary key check (kind in ('seal_audit', 'retention')),
+  kind text primary key check (kind in ('seal_audit', 'retention', 'retire_audit')),
   every interval not null check (every > interval '0'),
   next_run_at timestamptz not null default now()
 );
-insert into private.periodic_tasks (kind, every) values ('seal_audit', '1 minute'), ('retention', '1 hour');
+insert into private.periodic_tasks (kind, every) values
+('seal_audit', '1 minute'), ('retention', '1 hour'), ('retire_audit', '1 day');
 
 -- Called by each claim: whoever comes first after the time enqueues it, the others pass.
 create function private.enqueue_periodic(p_now timestamptz) returns void
@@ -2997,7 +3009,7 @@ begin
     returning p.kind
   )
   insert into private.tasks (kind) select a.kind from advanced a
-  on conflict (kind) where kind in ('seal_audit', 'retention') and state in ('pending', 'running') do nothing;
+  on conflict (kind) where kind in ('seal_audit', 'retention', 'retire_audit') and state in ('pending', 'running') do nothing;
 end
 $$;
 
@@ -4926,6 +4938,11 @@ create table private.stripe_events (
   payload jsonb not null,
   received_at timestamptz not null default clock_timestamp()
 );
+create index stripe_events_received on private.stripe_events (received_at);
+-- Whom an event is about: they go when he goes.
+create index stripe_events_trader on private.stripe_events ((payload #>> '{data,object,metadata,user_id}'));
+create index stripe_events_customer on private.stripe_events ((payload #>> '{data,object,customer}'));
+create index stripe_events_object on private.stripe_events ((payload #>> '{data,object,id}'));
 
 create function public.store_stripe_event(p_event jsonb) returns boolean
 language plpgsql
@@ -5606,6 +5623,285 @@ alter table public.data_exports enable row level security;
 alter table public.data_exports force row level security;
 create policy own_exports_select on public.data_exports for select to authenticated
 using ((select auth.uid()) = user_id);
+-- A trader leaves. Rows and secrets go by the cascade of auth.users, whoever deletes him there; a large account goes in
+-- batches before it, so that no statement runs for minutes. The audit log keeps its rows under his pseudonym.
+
+-- Stripe's events name him too. Before the deletion, because his subscription still tells which customer he is.
+create function private.forget_stripe_events() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  customers text[] := array(
+    select s.stripe_customer_id from public.subscriptions s
+    where s.user_id = old.id and s.stripe_customer_id is not null);
+begin
+  delete from private.stripe_events e
+  where e.payload #>> '{data,object,metadata,user_id}' = old.id::text
+    or e.payload #>> '{data,object,customer}' = any (customers)
+    or e.payload #>> '{data,object,id}' = any (customers);
+  return old;
+end
+$$;
+create trigger sparky_forget_payments before delete on auth.users
+for each row execute function private.forget_stripe_events();
+
+-- Whether a trader has more rows than one statement should delete.
+create function private.is_large_account(p_user_id uuid, p_rows integer) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*) > p_rows from (
+      (select 1 from public.signals s where s.user_id = p_user_id limit p_rows + 1)
+      union all (select 1 from public.fills f where f.user_id = p_user_id limit p_rows + 1)
+      union all (select 1 from public.trades t where t.user_id = p_user_id limit p_rows + 1)
+      union all (select 1 from public.notifications n where n.user_id = p_user_id limit p_rows + 1)
+      union all (select 1 from public.audit_log a where a.user_id = p_user_id limit p_rows + 1)
+    ) counted);
+end
+$$;
+
+-- Nothing arrives, nothing waits and no key can be opened from here on. What a worker has in flight it may still end.
+create function private.close_account(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from private.webhook_credentials c using public.user_webhook_configs w
+  where w.id = c.webhook_id and w.user_id = p_user_id;
+  delete from vault.secrets v where v.id in (
+    select k.secret_id from public.user_api_keys k where k.user_id = p_user_id
+    union all select w.secret_id from public.user_webhook_configs w where w.user_id = p_user_id);
+  update public.signals set
+    status = 'failed', reason_code = 'no_account', finished_at = clock_timestamp(), fence = fence + 1,
+    reason = 'The trader asked for his account to be deleted before this alert was executed.'
+  where user_id = p_user_id and status = 'pending';
+end
+$$;
+
+create function public.delete_my_account(p_confirm text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+  address text;
+begin
+  -- First of all locks: that is where every other transaction that writes his rows begins.
+  select u.email::text into address from auth.users u where u.id = trader for update;
+  if not found then
+    raise exception 'this account is deleted already' using errcode = '42501', hint = 'sign out';
+  end if;
+  if lower(btrim(p_confirm)) is distinct from lower(coalesce(address, trader::text)) then
+    raise exception 'to delete the account, confirm with the e-mail address that you sign in with'
+    using errcode = '22023', hint = 'nothing was deleted';
+  end if;
+  if exists (select from public.user_profiles p where p.id = trader and p.deletion_requested_at is not null) then
+    return jsonb_build_object('status', 'deleting');
+  end if;
+  if not private.is_large_account(trader, 2000) then
+    perform private.audit(trader, 'trader', 'account.deleted', null, '{}');
+    delete from auth.users where id = trader;
+    return jsonb_build_object('status', 'deleted');
+  end if;
+  insert into public.user_profiles (id, deletion_requested_at) values (trader, clock_timestamp())
+  on conflict (id) do update set deletion_requested_at = excluded.deletion_requested_at;
+  perform private.close_account(trader);
+  perform private.audit(trader, 'trader', 'account.deletion_requested', null, '{}');
+  -- Not the task's own user_id: it would go with the last batch while its worker still holds it.
+  perform private.enqueue_task('delete_account', null, null, jsonb_build_object('user_id', trader));
+  return jsonb_build_object('status', 'deleting');
+end
+$$;
+comment on function public.delete_my_account is 'Deletes the caller, his rows and his secrets. p_confirm is his e-mail address. Large accounts answer "deleting" and go in batches.';
+
+-- Up to p_limit rows of one table; 0 when there is none left.
+create function private.delete_rows_of(p_relation regclass, p_user_id uuid, p_limit integer) returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  removed integer;
+begin
+  execute format(
+    'delete from %1$s where ctid = any (array(select ctid from %1$s where user_id = $1 limit $2))', p_relation)
+  using p_user_id, p_limit;
+  get diagnostics removed = row_count;
+  return removed;
+end
+$$;
+
+-- One batch of a large account; true while there is more. The tables that grow, in an order in which no row refers to one
+-- that is gone; what is left is little, and goes with the trader himself.
+create function private.delete_account_batch(p_task private.tasks, p_limit integer) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  trader uuid := (p_task.payload ->> 'user_id')::uuid;
+  relation regclass;
+begin
+  perform from auth.users u where u.id = trader for update;
+  if not found then
+    update private.tasks set payload = '{}' where id = p_task.id;
+    return false;
+  end if;
+  foreach relation in array array[
+    'public.fills', 'public.trades', 'public.option_trades', 'public.orders', 'private.alert_keys', 'public.signals',
+    'public.notifications', 'public.usage_logs'
+  ]::regclass[] loop
+    if private.delete_rows_of(relation, trader, p_limit) > 0 then
+      return true;
+    end if;
+  end loop;
+  delete from private.paper_orders where id in (
+    select o.id from private.paper_orders o
+    join private.paper_accounts b on b.id = o.paper_account_id
+    join public.user_api_keys k on k.id = b.account_id
+    where k.user_id = trader limit p_limit);
+  if found then
+    return true;
+  end if;
+  update public.audit_log set user_id = null where id in (
+    select a.id from public.audit_log a where a.user_id = trader limit p_limit);
+  if found then
+    return true;
+  end if;
+  perform private.audit(trader, 'database', 'account.deleted', null, '{}');
+  delete from auth.users where id = trader;
+  update private.tasks set payload = '{}' where id = p_task.id;
+  return false;
+end
+$$;
+-- How long rows are kept, for every table, in one place. A periodic task removes what is older, in small batches.
+
+create table private.retention (
+  rule text primary key,
+  relation regclass not null,
+  -- Null: kept while the trader, the account or the installation is there.
+  keep interval check (keep >= '0'),
+  measured_by name,
+  condition text not null default 'true',
+  why text not null,
+  check ((keep is null) = (measured_by is null))
+);
+comment on table private.retention is 'An operator may change keep. Conditions and columns are SQL: they never come from a trader.';
+
+insert into private.retention (rule, relation, keep, measured_by, condition, why) values
+(
+  'alert_keys.repeatable', 'private.alert_keys', '0', 'expires_at', 'expires_at < ''infinity''',
+  'the alert may be meant again'
+),
+(
+  'alert_keys.lasting', 'private.alert_keys', '400 days', 'created_at', 'expires_at = ''infinity''',
+  'no sender repeats an alert after a year'
+),
+(
+  'signals.refused', 'public.signals', '90 days', 'finished_at',
+  'submitted_at is null and status in (''rejected'', ''rate_limited'')', 'had no effect'
+),
+(
+  'signals.without_orders', 'public.signals', '400 days', 'finished_at',
+  'submitted_at is null and status in (''done'', ''expired'', ''failed'')', 'had no order'
+),
+('notifications', 'public.notifications', '180 days', 'created_at', 'true', 'news gets old'),
+('usage_logs', 'public.usage_logs', '800 days', 'hour', 'true', 'two years of use can be compared'),
+('data_exports', 'public.data_exports', '0', 'expires_at', 'true', 'a copy of everything should not lie about'),
+('stripe_events', 'private.stripe_events', '400 days', 'received_at', 'true', 'worked into the rows of billing'),
+('tasks.done', 'private.tasks', '7 days', 'finished_at', 'state = ''done''', 'enough to see what happened'),
+('tasks.dead', 'private.tasks', '90 days', 'finished_at', 'state = ''dead''', 'a person looks at them'),
+('workers', 'private.workers', '7 days', 'seen_at', 'true', 'stopped for good'),
+-- By private.retire_audit, which keeps the chain whole.
+('audit_log', 'public.audit_log', '2 years', 'at', 'true', 'what was done can be looked up');
+
+insert into private.retention (rule, relation, why) values
+('signals', 'public.signals', 'those with orders are the trader''s books'),
+('orders', 'public.orders', 'the trader''s books'),
+('fills', 'public.fills', 'the trader''s books'),
+('trades', 'public.trades', 'the trader''s books'),
+('option_trades', 'public.option_trades', 'the trader''s books'),
+('positions', 'public.positions', 'what is open now'),
+('account_balances', 'public.account_balances', 'one row for each account'),
+('user_profiles', 'public.user_profiles', 'goes with the trader'),
+('subscriptions', 'public.subscriptions', 'goes with the trader'),
+('entitlements', 'public.entitlements', 'goes with the trader'),
+('user_api_keys', 'public.user_api_keys', 'until the trader deletes it'),
+('user_webhook_configs', 'public.user_webhook_configs', 'until the trader deletes it'),
+('strategies', 'public.strategies', 'until the trader deletes it'),
+('trade_settings_global', 'public.trade_settings_global', 'until the trader deletes it'),
+('trade_settings_exchange', 'public.trade_settings_exchange', 'until the trader deletes it'),
+('notification_preferences', 'public.notification_preferences', 'until the trader deletes it'),
+('plans', 'public.plans', 'an operator''s'),
+('platform_state', 'private.platform_state', 'an operator''s'),
+('retention', 'private.retention', 'an operator''s'),
+('periodic_tasks', 'private.periodic_tasks', 'one row for each kind'),
+('ingest_state', 'private.ingest_state', 'one row for each trader'),
+('pseudonyms', 'private.pseudonyms', 'one row for each trader'),
+('webhook_credentials', 'private.webhook_credentials', 'goes with the webhook'),
+('reconciliations', 'private.reconciliations', 'goes with the account'),
+('paper_accounts', 'private.paper_accounts', 'goes with the account'),
+('paper_orders', 'private.paper_orders', 'goes with the account'),
+('paper_positions', 'private.paper_positions', 'goes with the account'),
+('export_parts', 'private.export_parts', 'goes with the export'),
+('export_progress', 'private.export_progress', 'goes with the export'),
+('export_relations', 'private.export_relations', 'one row for each relation'),
+('audit_chain', 'private.audit_chain', 'goes with the audit rows'),
+('audit_chain_state', 'private.audit_chain_state', 'one row');
+
+-- What a rule removes: $1 is the time before which rows are too old, $2 the most rows to take. Rows that somebody holds are
+-- left for the next time.
+create function private.retention_statement(p_rule private.retention) returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return format(
+    'delete from %1$s where ctid = any (array('
+    'select ctid from %1$s where %2$I < $1 and (%3$s) limit $2 for update skip locked))',
+    p_rule.relation, p_rule.measured_by, p_rule.condition);
+end
+$$;
+
+-- Up to p_limit rows of each rule; true when one of them has more.
+create function private.retention_batch(p_limit integer) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  rule private.retention;
+  removed integer;
+  more boolean := false;
+begin
+  for rule in
+    select r.* from private.retention r
+    where r.keep is not null and r.relation <> 'public.audit_log'::regclass
+    order by r.rule
+  loop
+    execute private.retention_statement(rule) using clock_timestamp() - rule.keep, p_limit;
+    get diagnostics removed = row_count;
+    more := more or removed >= p_limit;
+  end loop;
+  return more;
+end
+$$;
+
+-- In a task of its own: a chain that does not hold must not stop the rest.
+create function private.retire_audit_batch(p_limit integer) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  keep interval := (select r.keep from private.retention r where r.relation = 'public.audit_log'::regclass);
+begin
+  return keep is not null and private.retire_audit(keep, p_limit) >= p_limit;
+end
+$$;
 -- The kinds of tasks that the database does itself. A worker calls work_task until there is no more; each call is one
 -- small batch in a transaction of its own, so that nothing holds locks for long and a crash repeats one batch at most.
 
@@ -5623,6 +5919,12 @@ begin
       return false;
     when 'export_data' then
       return private.export_batch((p_task.payload ->> 'export_id')::uuid);
+    when 'retention' then
+      return private.retention_batch(1000);
+    when 'retire_audit' then
+      return private.retire_audit_batch(1000);
+    when 'delete_account' then
+      return private.delete_account_batch(p_task, 1000);
     else
       raise exception 'tasks of kind % are not done in the database', p_task.kind using errcode = '0A000';
   end case;
@@ -6093,6 +6395,7 @@ grant select on public.entitlements, public.usage_today, public.usage_this_month
 grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
 grant execute on function public.my_plan() to authenticated;
+grant execute on function public.delete_my_account(text) to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
 

@@ -169,6 +169,7 @@ FUNCTIONS = {
     ("public.open_keys", "sparky_worker"),
     ("public.reseal_keys", "sparky_worker"),
     ("public.create_webhook", "authenticated"),
+    ("public.delete_my_account", "authenticated"),
     *(
         (f"public.{name}", role)
         for name in ("get_user_subscription_plan_safe", "check_webhook_limit")

@@ -18,7 +18,7 @@ _PACE: Final = Pace(batch=10, idle_seconds=2.0)
 _RETRY: Final = Backoff(first=2.0, longest=3600.0)
 # What the database does itself, batch after batch. Not longer than a turn at once: keys are waiting.
 _DATABASE_KINDS: Final = frozenset(
-    {"seal_audit", "retention", "export_data", "delete_account", "provision_trader"}
+    {"seal_audit", "retention", "retire_audit", "export_data", "delete_account", "provision_trader"}
 )
 _TURN_SECONDS: Final = 5.0
 
