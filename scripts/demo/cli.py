@@ -144,13 +144,15 @@ def _write_trace(error: BaseException, data: Path, used: UsedSecrets) -> None:
 def _interrupted_by_sigterm() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the demo as Ctrl-C does, so that nothing it started is left."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *numbers)}
+    # A shell without job control has what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in numbers:
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 
