@@ -1701,6 +1701,7 @@ export type Database = {
       };
       "list_api_keys": { Args: Record<PropertyKey, never>; Returns: Json };
       "my_plan": { Args: Record<PropertyKey, never>; Returns: Json };
+      "my_settings": { Args: Record<PropertyKey, never>; Returns: Json };
       "open_keys": { Args: { "p_account_id": string; "p_worker": string }; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };

@@ -55,15 +55,55 @@ comment on table public.trade_settings_exchange is 'What a trader allows on one 
 comment on column public.trade_settings_exchange.exchange is 'tradier_options are the options of Tradier accounts, tradier their shares.';
 comment on column public.trade_settings_exchange.news_filter is 'Stored; has no effect, because there is no calendar of news.';
 
+-- What the checks of both tables forbid, in words for those who typed it; null when nothing is wrong.
+create function private.wrong_setting(p_row jsonb) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  wrong text := case
+    when p_row ->> 'exchange' not in ('aster', 'oanda', 'tradier', 'tradier_options', 'tastytrade', 'paper')
+      or p_row -> 'exchange' = 'null'
+      then 'the exchange must be aster, oanda, tradier, tradier_options, tastytrade or paper'
+    when coalesce(length(p_row ->> 'trading_hours_preset') not between 1 and 50, true)
+      then 'trading_hours_preset must have 1 to 50 characters'
+    when length(p_row ->> 'notes') > 10000 then 'notes must have at most 10000 characters'
+  end;
+begin
+  return coalesce(wrong, (
+    select format('%s must be true or false', s.name)
+    from unnest(array['enabled', 'allow_weekends', 'news_filter', 'auto_close_outside_window']) as s (name)
+    where p_row -> s.name = 'null' limit 1
+  ), (
+    select format('%s must be a number from 0 to %s', l.name, l.most)
+    from (
+      values
+      ('max_trades_per_day', 2147483647), ('max_position_size_usd', 1000000000000000), ('take_profit_percent', 10000),
+      ('stop_loss_percent', 100), ('position_size_percent', 10000), ('strike_tolerance_percent', 100),
+      ('entry_limit_offset_percent', 100), ('tp_percent', 10000), ('sl_percent', 100), ('max_signal_age_sec', 2147483647),
+      ('max_open_positions', 2147483647)
+    ) as l (name, most)
+    where p_row ? l.name and coalesce((p_row ->> l.name)::numeric not between 0 and l.most, true) limit 1
+  ));
+end
+$$;
+
 -- Checks by a trigger where a constraint could only say that something is wrong, and not what.
 create function private.check_trade_settings() returns trigger
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
   setting record;
   amount numeric;
+  wrong text := private.wrong_setting(to_jsonb(new));
 begin
+  if wrong is not null then
+    raise exception '%', wrong
+    using errcode = '22023', hint = 'Nothing was saved; correct the value. 0 means no limit, and null is no value here.';
+  end if;
   -- As text, because a constraint on an element would fail on what is no array. jsonb writes one blank after a comma.
   if coalesce(new.trading_window::text !~ '^\["([01]\d|2[0-3]):[0-5]\d", "([01]\d|2[0-3]):[0-5]\d"\]$', true) then
     raise exception 'trading_window must be two times of day'

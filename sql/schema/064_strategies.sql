@@ -27,7 +27,7 @@ create table public.strategies (
   avg_profit numeric generated always as (round(total_pnl_usd / nullif(total_trades, 0), 2)) stored,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- Alerts name a strategy by its exact name. This is also the index of a trader's strategies.
+  -- A name means one strategy of its trader. This is also the index of a trader's strategies.
   unique (user_id, name),
   unique (user_id, id)
 );
@@ -38,6 +38,44 @@ comment on column public.strategies.success_rate is 'Winners in percent of all t
 comment on column public.strategies.avg_profit is 'Profit per trade in USD; null before the first.';
 create trigger touch before update on public.strategies
 for each row execute function private.touch_updated_at();
+
+-- What the checks of the table forbid, in words for those who typed it.
+create function private.check_strategy() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  wrong text := case
+    when coalesce(btrim(new.name) = '' or length(new.name) > 100, true) then 'a strategy''s name has 1 to 100 characters'
+    when coalesce(new.status not in ('active', 'inactive', 'testing'), true)
+      then 'a strategy''s status is active, inactive or testing'
+    when new.risk_level not in ('low', 'medium', 'high') then 'a strategy''s risk level is low, medium or high'
+    when not (new.max_position_size_usd >= 0 and new.max_position_size_usd < 100000000)
+      then 'max_position_size_usd is a number from 0 to 100000000'
+    when not (new.stop_loss_percent >= 0 and new.stop_loss_percent < 1000)
+      then 'stop_loss_percent is a number from 0 to 1000'
+    when not (new.take_profit_percent >= 0 and new.take_profit_percent < 1000)
+      then 'take_profit_percent is a number from 0 to 1000'
+    when cardinality(new.symbols) > 200 or length(array_to_string(new.symbols, ',')) > 10000
+      then 'a strategy has at most 200 symbols, together at most 10000 characters'
+    when length(new.description) > 5000 then 'a description has at most 5000 characters'
+    when length(new.notes) > 10000 then 'notes have at most 10000 characters'
+    when length(new.pine_script) > 100000 then 'a Pine script has at most 100000 characters'
+    when length(new.pine_script_version) > 20 or length(new.timeframe) > 20
+      then 'pine_script_version and timeframe have at most 20 characters'
+  end;
+begin
+  if wrong is not null then
+    raise exception '%', wrong using errcode = '22023', hint = 'nothing was saved; correct the value and save again';
+  end if;
+  return new;
+end
+$$;
+create trigger check_strategy before insert or update of
+name, description, status, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
+take_profit_percent, timeframe, symbols, notes
+on public.strategies
+for each row execute function private.check_strategy();
 
 -- Whoever writes trades of several strategies locks those in the order of their ids. A trader who changes several of his
 -- with one statement would lock them in any order, and the two could wait for each other.

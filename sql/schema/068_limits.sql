@@ -1,6 +1,14 @@
 -- How many exchanges and strategies a plan allows. Nothing is taken away by a smaller plan: what is over the limit, the
 -- newest first, takes no new entries and is not edited. It may always be closed, deactivated and deleted.
 
+create function private.exchanges_in_words(p_number integer) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_number::text || case p_number when 1 then ' exchange' else ' exchanges' end || ' beside paper'
+$$;
+
 -- Refuses what would be number p_place of what p_limit counts, while the trader has p_used of them.
 create function private.check_plan_limit(p_user_id uuid, p_limit text, p_place integer, p_used integer) returns void
 language plpgsql
@@ -10,7 +18,7 @@ as $$
 declare
   plan record;
   allowed integer;
-  noun text := case p_limit when 'max_exchanges' then 'exchanges beside paper' else 'active strategies' end;
+  noun text;
 begin
   select * into plan from private.current_plan(p_user_id);
   allowed := case p_limit when 'max_exchanges' then plan.max_exchanges else plan.max_strategies end;
@@ -19,8 +27,12 @@ begin
     allowed := 0;
   end if;
   if p_place > allowed then
+    noun := case
+      when p_limit = 'max_exchanges' then private.exchanges_in_words(allowed)
+      else allowed::text || case allowed when 1 then ' active strategy' else ' active strategies' end
+    end;
     -- PostgREST answers PTnnn with the status nnn: 402, payment required.
-    raise exception 'Your plan % allows % %, and you have %.', coalesce(plan.plan, 'Free'), allowed, noun, p_used
+    raise exception 'Your plan % allows %, and you have %.', coalesce(plan.plan, 'Free'), noun, p_used
     using errcode = 'PT402',
       detail = json_build_object(
         'limit', p_limit, 'allowed', allowed, 'used', p_used, 'plan', coalesce(plan.plan, 'Free'), 'resets_at', null)::text,
@@ -101,9 +113,9 @@ begin
     or array_position(private.exchanges_in_order(p_account.user_id), p_account.exchange) <= plan.max_exchanges then
     return null;
   end if;
-  return format('Your plan %s allows %s exchanges beside paper, and %s is beyond them: it takes no new entries. Exits '
-    'still pass. Delete the keys of another exchange or book a larger plan.',
-    coalesce(plan.plan, 'Free'), coalesce(plan.max_exchanges, 0), p_account.exchange);
+  return format('Your plan %s allows %s, and %s is beyond that: it takes no new entries. Exits still pass. Delete the '
+    'keys of another exchange or book a larger plan.',
+    coalesce(plan.plan, 'Free'), private.exchanges_in_words(coalesce(plan.max_exchanges, 0)), p_account.exchange);
 end
 $$;
 

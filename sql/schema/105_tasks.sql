@@ -164,7 +164,7 @@ begin
   perform private.audit(account.user_id, 'worker', 'api_key.validated', account.id,
     -- Not the venue's words: what they name, nobody knows, and the log is for ever.
     jsonb_build_object('status', account.status));
-  -- Told once, not after each daily check that finds the same.
+  -- Told once, not after each test that finds the same.
   if account.status in ('invalid', 'expired') and account.status <> known then
     perform private.notify(
       account.user_id, 'keys_' || account.status, 'critical',

@@ -50,7 +50,7 @@ to authenticated;
 grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
 grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
-grant execute on function public.my_plan() to authenticated;
+grant execute on function public.my_plan(), public.my_settings() to authenticated;
 grant execute on function public.delete_my_account(text) to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
@@ -59,7 +59,7 @@ grant execute on function public.has_feature(text) to authenticated, service_rol
 grant select on public.data_exports to authenticated;
 grant execute on function public.export_my_data(), public.read_export(uuid, integer) to authenticated;
 
--- The service key administers; it changes no history.
+-- The service key administers; it changes nothing in the audit log.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
 public.user_webhook_configs, public.strategies, public.option_trades, public.account_balances, public.notifications,

@@ -1722,15 +1722,55 @@ comment on table public.trade_settings_exchange is 'What a trader allows on one 
 comment on column public.trade_settings_exchange.exchange is 'tradier_options are the options of Tradier accounts, tradier their shares.';
 comment on column public.trade_settings_exchange.news_filter is 'Stored; has no effect, because there is no calendar of news.';
 
+-- What the checks of both tables forbid, in words for those who typed it; null when nothing is wrong.
+create function private.wrong_setting(p_row jsonb) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  wrong text := case
+    when p_row ->> 'exchange' not in ('aster', 'oanda', 'tradier', 'tradier_options', 'tastytrade', 'paper')
+      or p_row -> 'exchange' = 'null'
+      then 'the exchange must be aster, oanda, tradier, tradier_options, tastytrade or paper'
+    when coalesce(length(p_row ->> 'trading_hours_preset') not between 1 and 50, true)
+      then 'trading_hours_preset must have 1 to 50 characters'
+    when length(p_row ->> 'notes') > 10000 then 'notes must have at most 10000 characters'
+  end;
+begin
+  return coalesce(wrong, (
+    select format('%s must be true or false', s.name)
+    from unnest(array['enabled', 'allow_weekends', 'news_filter', 'auto_close_outside_window']) as s (name)
+    where p_row -> s.name = 'null' limit 1
+  ), (
+    select format('%s must be a number from 0 to %s', l.name, l.most)
+    from (
+      values
+      ('max_trades_per_day', 2147483647), ('max_position_size_usd', 1000000000000000), ('take_profit_percent', 10000),
+      ('stop_loss_percent', 100), ('position_size_percent', 10000), ('strike_tolerance_percent', 100),
+      ('entry_limit_offset_percent', 100), ('tp_percent', 10000), ('sl_percent', 100), ('max_signal_age_sec', 2147483647),
+      ('max_open_positions', 2147483647)
+    ) as l (name, most)
+    where p_row ? l.name and coalesce((p_row ->> l.name)::numeric not between 0 and l.most, true) limit 1
+  ));
+end
+$$;
+
 -- Checks by a trigger where a constraint could only say that something is wrong, and not what.
 create function private.check_trade_settings() returns trigger
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
   setting record;
   amount numeric;
+  wrong text := private.wrong_setting(to_jsonb(new));
 begin
+  if wrong is not null then
+    raise exception '%', wrong
+    using errcode = '22023', hint = 'Nothing was saved; correct the value. 0 means no limit, and null is no value here.';
+  end if;
   -- As text, because a constraint on an element would fail on what is no array. jsonb writes one blank after a comma.
   if coalesce(new.trading_window::text !~ '^\["([01]\d|2[0-3]):[0-5]\d", "([01]\d|2[0-3]):[0-5]\d"\]$', true) then
     raise exception 'trading_window must be two times of day'
@@ -1891,7 +1931,7 @@ create table public.strategies (
   avg_profit numeric generated always as (round(total_pnl_usd / nullif(total_trades, 0), 2)) stored,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- Alerts name a strategy by its exact name. This is also the index of a trader's strategies.
+  -- A name means one strategy of its trader. This is also the index of a trader's strategies.
   unique (user_id, name),
   unique (user_id, id)
 );
@@ -1902,6 +1942,44 @@ comment on column public.strategies.success_rate is 'Winners in percent of all t
 comment on column public.strategies.avg_profit is 'Profit per trade in USD; null before the first.';
 create trigger touch before update on public.strategies
 for each row execute function private.touch_updated_at();
+
+-- What the checks of the table forbid, in words for those who typed it.
+create function private.check_strategy() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  wrong text := case
+    when coalesce(btrim(new.name) = '' or length(new.name) > 100, true) then 'a strategy''s name has 1 to 100 characters'
+    when coalesce(new.status not in ('active', 'inactive', 'testing'), true)
+      then 'a strategy''s status is active, inactive or testing'
+    when new.risk_level not in ('low', 'medium', 'high') then 'a strategy''s risk level is low, medium or high'
+    when not (new.max_position_size_usd >= 0 and new.max_position_size_usd < 100000000)
+      then 'max_position_size_usd is a number from 0 to 100000000'
+    when not (new.stop_loss_percent >= 0 and new.stop_loss_percent < 1000)
+      then 'stop_loss_percent is a number from 0 to 1000'
+    when not (new.take_profit_percent >= 0 and new.take_profit_percent < 1000)
+      then 'take_profit_percent is a number from 0 to 1000'
+    when cardinality(new.symbols) > 200 or length(array_to_string(new.symbols, ',')) > 10000
+      then 'a strategy has at most 200 symbols, together at most 10000 characters'
+    when length(new.description) > 5000 then 'a description has at most 5000 characters'
+    when length(new.notes) > 10000 then 'notes have at most 10000 characters'
+    when length(new.pine_script) > 100000 then 'a Pine script has at most 100000 characters'
+    when length(new.pine_script_version) > 20 or length(new.timeframe) > 20
+      then 'pine_script_version and timeframe have at most 20 characters'
+  end;
+begin
+  if wrong is not null then
+    raise exception '%', wrong using errcode = '22023', hint = 'nothing was saved; correct the value and save again';
+  end if;
+  return new;
+end
+$$;
+create trigger check_strategy before insert or update of
+name, description, status, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
+take_profit_percent, timeframe, symbols, notes
+on public.strategies
+for each row execute function private.check_strategy();
 
 -- Whoever writes trades of several strategies locks those in the order of their ids. A trader who changes several of his
 -- with one statement would lock them in any order, and the two could wait for each other.
@@ -2045,8 +2123,52 @@ begin
 end
 $$;
 comment on function public.webhook_url is 'The address of one of the caller''s webhooks as TradingView wants it. It holds the token, so each call is on record.';
+-- What a trader's settings come to: for a dashboard that shows what counts beside what was saved.
+
+-- Saved, and obeyed by nothing so far. What is obeyed is what private.effective_settings names.
+create function private.settings_without_effect() returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_object_agg(s.name, 'Saved, but no order is held back or changed by it so far.')
+    || '{"news_filter": "Saved, but there is no calendar of news."}'
+  from unnest(array[
+    'trading_hours_preset', 'trading_window', 'allow_weekends', 'max_trades_per_day', 'max_position_size_usd',
+    'position_size_percent', 'max_open_positions', 'take_profit_percent', 'stop_loss_percent', 'tp_percent', 'sl_percent',
+    'strike_tolerance_percent', 'entry_limit_offset_percent', 'auto_close_outside_window', 'max_daily_loss_usd',
+    'max_leverage', 'max_slippage_percent', 'cooldown_sec'
+  ]) as s (name)
+$$;
+
+create function public.my_settings() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  trader uuid := private.require_trader();
+begin
+  return jsonb_build_object(
+    'exchanges', (
+      select jsonb_object_agg(e.exchange, private.effective_settings(trader, e.exchange, null))
+      from unnest(array['aster', 'oanda', 'tradier', 'tradier_options', 'tastytrade', 'paper']) as e (exchange)
+    ),
+    'without_effect', private.settings_without_effect());
+end
+$$;
+comment on function public.my_settings is 'What counts for the caller''s next entry on each exchange, and the settings that are saved and have no effect yet.';
 -- How many exchanges and strategies a plan allows. Nothing is taken away by a smaller plan: what is over the limit, the
 -- newest first, takes no new entries and is not edited. It may always be closed, deactivated and deleted.
+
+create function private.exchanges_in_words(p_number integer) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_number::text || case p_number when 1 then ' exchange' else ' exchanges' end || ' beside paper'
+$$;
 
 -- Refuses what would be number p_place of what p_limit counts, while the trader has p_used of them.
 create function private.check_plan_limit(p_user_id uuid, p_limit text, p_place integer, p_used integer) returns void
@@ -2057,7 +2179,7 @@ as $$
 declare
   plan record;
   allowed integer;
-  noun text := case p_limit when 'max_exchanges' then 'exchanges beside paper' else 'active strategies' end;
+  noun text;
 begin
   select * into plan from private.current_plan(p_user_id);
   allowed := case p_limit when 'max_exchanges' then plan.max_exchanges else plan.max_strategies end;
@@ -2066,8 +2188,12 @@ begin
     allowed := 0;
   end if;
   if p_place > allowed then
+    noun := case
+      when p_limit = 'max_exchanges' then private.exchanges_in_words(allowed)
+      else allowed::text || case allowed when 1 then ' active strategy' else ' active strategies' end
+    end;
     -- PostgREST answers PTnnn with the status nnn: 402, payment required.
-    raise exception 'Your plan % allows % %, and you have %.', coalesce(plan.plan, 'Free'), allowed, noun, p_used
+    raise exception 'Your plan % allows %, and you have %.', coalesce(plan.plan, 'Free'), noun, p_used
     using errcode = 'PT402',
       detail = json_build_object(
         'limit', p_limit, 'allowed', allowed, 'used', p_used, 'plan', coalesce(plan.plan, 'Free'), 'resets_at', null)::text,
@@ -2148,9 +2274,9 @@ begin
     or array_position(private.exchanges_in_order(p_account.user_id), p_account.exchange) <= plan.max_exchanges then
     return null;
   end if;
-  return format('Your plan %s allows %s exchanges beside paper, and %s is beyond them: it takes no new entries. Exits '
-    'still pass. Delete the keys of another exchange or book a larger plan.',
-    coalesce(plan.plan, 'Free'), coalesce(plan.max_exchanges, 0), p_account.exchange);
+  return format('Your plan %s allows %s, and %s is beyond that: it takes no new entries. Exits still pass. Delete the '
+    'keys of another exchange or book a larger plan.',
+    coalesce(plan.plan, 'Free'), private.exchanges_in_words(coalesce(plan.max_exchanges, 0)), p_account.exchange);
 end
 $$;
 
@@ -3119,7 +3245,7 @@ begin
   perform private.audit(account.user_id, 'worker', 'api_key.validated', account.id,
     -- Not the venue's words: what they name, nobody knows, and the log is for ever.
     jsonb_build_object('status', account.status));
-  -- Told once, not after each daily check that finds the same.
+  -- Told once, not after each test that finds the same.
   if account.status in ('invalid', 'expired') and account.status <> known then
     perform private.notify(
       account.user_id, 'keys_' || account.status, 'critical',
@@ -6394,7 +6520,7 @@ to authenticated;
 grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
 grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
-grant execute on function public.my_plan() to authenticated;
+grant execute on function public.my_plan(), public.my_settings() to authenticated;
 grant execute on function public.delete_my_account(text) to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
@@ -6403,7 +6529,7 @@ grant execute on function public.has_feature(text) to authenticated, service_rol
 grant select on public.data_exports to authenticated;
 grant execute on function public.export_my_data(), public.read_export(uuid, integer) to authenticated;
 
--- The service key administers; it changes no history.
+-- The service key administers; it changes nothing in the audit log.
 grant select, insert, update, delete on
 public.plans, public.user_profiles, public.subscriptions, public.usage_logs, public.user_api_keys,
 public.user_webhook_configs, public.strategies, public.option_trades, public.account_balances, public.notifications,

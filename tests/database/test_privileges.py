@@ -162,6 +162,7 @@ FUNCTIONS = {
     ),
     ("public.has_feature", "dashboard_server"),
     ("public.my_plan", "authenticated"),
+    ("public.my_settings", "authenticated"),
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
     ("public.list_api_keys", "authenticated"),

@@ -110,24 +110,45 @@ def test_a_name_is_once_per_trader(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"),
+    ("column", "value", "sentence"),
     [
-        *(("name", value) for value in ("", "  ", "n" * 101)),
-        *(("description", "d" * 5001), ("notes", "n" * 10_001), ("pine_script", "p" * 100_001)),
-        *(("status", "running"), ("risk_level", "extreme"), ("timeframe", "t" * 21)),
-        *(("stop_loss_percent", "-1"), ("stop_loss_percent", "NaN"), ("take_profit_percent", "1000")),
-        *(("max_position_size_usd", "-1"), ("pine_script_version", "v" * 21)),
-        *(("symbols", ["S"] * 201), ("symbols", ["S" * 10_001])),
+        *(("name", value, "name has 1 to 100 characters") for value in (None, "", "  ", "n" * 1_000_000)),
+        *(("status", value, "is active, inactive or testing") for value in (None, "running", "Active")),
+        ("risk_level", "extreme", "risk level is low, medium or high"),
+        *(("stop_loss_percent", value, "stop_loss_percent is a number") for value in ("-1", "NaN")),
+        ("take_profit_percent", "-0.5", "take_profit_percent is a number"),
+        ("max_position_size_usd", "-1", "max_position_size_usd is a number"),
+        *(("symbols", value, "at most 200 symbols") for value in (["S"] * 201, ["S" * 10_001])),
+        ("description", "d" * 5001, "at most 5000 characters"),
+        ("notes", "n" * 10_001, "at most 10000 characters"),
+        ("pine_script", "p" * 100_001, "at most 100000 characters"),
+        *((column, "x" * 21, "at most 20 characters") for column in ("timeframe", "pine_script_version")),
     ],
 )
-def test_what_does_not_fit_is_refused(shared: World, column: str, value: Any) -> None:
+def test_what_does_not_fit_is_refused_in_words(shared: World, column: str, value: Any, sentence: str) -> None:
     trader = shared.trader()
-    make(shared, trader)
+    kept = make(shared, trader)
+    other = sql.Identifier("description" if column == "name" else "name")
     with shared.signed_in(trader.id) as connection:
-        statement = sql.SQL("update public.strategies set {} = %s").format(sql.Identifier(column))
-        with pytest.raises(psycopg.Error) as error:
-            connection.execute(statement, (value,))
-    assert error.value.sqlstate in {"23514", "22003"}
+        for statement in (
+            sql.SQL("insert into public.strategies ({}, {}) values (%s, 'Bad')").format(
+                sql.Identifier(column), other
+            ),
+            sql.SQL("update public.strategies set {} = %s").format(sql.Identifier(column)),
+        ):
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match=sentence) as caught:
+                connection.execute(statement, (value,))
+            assert caught.value.diag.message_hint
+        rows = connection.execute(
+            "select id::text, updated_at = created_at from public.strategies"
+        ).fetchall()
+    assert rows == [(kept, True)]
+
+
+def test_more_digits_than_a_strategy_has_are_refused(shared: World) -> None:
+    with shared.signed_in(shared.trader().id) as connection:
+        wrong = "insert into public.strategies (name, take_profit_percent) values ('Bad', 1000)"
+        assert refused(connection, wrong) == "22003"
 
 
 @pytest.mark.parametrize(

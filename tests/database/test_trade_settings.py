@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.database.world import World
+from tests.database.world import World, call
 
 # What the dashboard posts for every exchange; it never sends user_id.
 POSTED = {
@@ -142,13 +142,14 @@ def test_a_global_row_of_defaults_restricts_nothing(world: World) -> None:
         ("extra_settings", {"max_leverage": -1}, "extra_settings.max_leverage must be a number"),
         ("extra_settings", {"max_exit_age_sec": 1.5}, "extra_settings.max_exit_age_sec must be a number"),
         ("extra_settings", {"cooldown_sec": 10**10}, "extra_settings.cooldown_sec must be a number"),
-        ("max_trades_per_day", -1, "max_trades_per_day"),
-        ("max_position_size_usd", Decimal("NaN"), "max_position_size_usd"),
-        ("stop_loss_percent", 101, "stop_loss_percent"),
-        ("trading_hours_preset", "", "trading_hours_preset"),
-        ("trading_hours_preset", "x" * 1_000_000, "trading_hours_preset"),
-        ("notes", "x" * 10_001, "notes"),
-        ("enabled", None, "enabled"),
+        ("max_trades_per_day", -1, "max_trades_per_day must be a number from 0 to 2147483647"),
+        ("max_trades_per_day", None, "max_trades_per_day must be a number"),
+        ("max_position_size_usd", Decimal("NaN"), "max_position_size_usd must be a number"),
+        ("stop_loss_percent", 101, "stop_loss_percent must be a number from 0 to 100"),
+        ("trading_hours_preset", "", "trading_hours_preset must have 1 to 50 characters"),
+        ("trading_hours_preset", "x" * 1_000_000, "trading_hours_preset must have 1 to 50 characters"),
+        ("notes", "x" * 10_001, "notes must have at most 10000 characters"),
+        ("enabled", None, "enabled must be true or false"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name_and_not_stored(
@@ -158,9 +159,10 @@ def test_what_makes_no_sense_is_refused_by_name_and_not_stored(
     row = {column: value} | ({"exchange": "aster"} if table == "trade_settings_exchange" else {})
     with (
         shared.signed_in(trader) as connection,
-        pytest.raises((psycopg.errors.DataError, psycopg.errors.IntegrityError), match=sentence),
+        pytest.raises(psycopg.errors.InvalidParameterValue, match=sentence) as caught,
     ):
         insert(connection, table, row)
+    assert caught.value.diag.message_hint
     assert effective(shared, trader)["enabled"] is True
     changed = "select count(*) from public.trade_settings_global where updated_at <> created_at"
     assert shared.value(changed) == 0
@@ -169,8 +171,32 @@ def test_what_makes_no_sense_is_refused_by_name_and_not_stored(
 
 @pytest.mark.parametrize("exchange", ["binance", "tradier options", "", "x" * 1_000_000])
 def test_an_unknown_exchange_has_no_settings(shared: World, exchange: str) -> None:
-    with shared.signed_in(shared.sign_up()) as connection, pytest.raises(psycopg.errors.CheckViolation):
+    with (
+        shared.signed_in(shared.sign_up()) as connection,
+        pytest.raises(psycopg.errors.InvalidParameterValue, match="the exchange must be aster, oanda"),
+    ):
         insert(connection, "trade_settings_exchange", {"exchange": exchange})
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "position_size_percent",
+        "strike_tolerance_percent",
+        "entry_limit_offset_percent",
+        "tp_percent",
+        "sl_percent",
+        "max_signal_age_sec",
+        "max_open_positions",
+    ],
+)
+def test_a_number_of_an_exchange_out_of_range_is_refused_by_name(shared: World, column: str) -> None:
+    for value in (-1, None):
+        with (
+            shared.signed_in(shared.sign_up()) as connection,
+            pytest.raises(psycopg.errors.InvalidParameterValue, match=f"{column} must be a number from 0"),
+        ):
+            insert(connection, "trade_settings_exchange", {"exchange": "aster", column: value})
 
 
 def test_any_preset_that_a_dashboard_names_is_stored(shared: World) -> None:
@@ -291,3 +317,47 @@ def test_every_column_of_a_global_row_is_one_of_an_exchange(shared: World) -> No
     assert everywhere.items() <= here.items()
     assert here["trading_window"] == "jsonb"
     assert here["position_size_percent"] == "numeric(10,4)"
+
+
+EXTRAS: dict[str, Any] = {
+    "on_opposite": "close",
+    "pyramiding": True,
+    "allow_short": False,
+    "max_daily_loss_usd": 1,
+    "max_leverage": 1,
+    "max_slippage_percent": 1,
+    "cooldown_sec": 1,
+    "max_exit_age_sec": 90,
+}
+
+
+def test_a_trader_is_told_what_counts_on_each_exchange(world: World) -> None:
+    trader, other = world.sign_up(), world.sign_up()
+    with world.signed_in(trader) as connection:
+        insert(connection, "trade_settings_global", {"extra_settings": EXTRAS})
+        insert(connection, "trade_settings_exchange", {"exchange": "tradier_options", "enabled": False})
+        exchanges = call(connection, "my_settings")["exchanges"]
+    chosen = {name: EXTRAS[name] for name in ("on_opposite", "pyramiding", "allow_short", "max_exit_age_sec")}
+    everywhere = DEFAULTS | chosen
+    options = everywhere | {"enabled": False, "max_signal_age_sec": 10}
+    assert exchanges.pop("tradier_options") == options
+    assert exchanges == dict.fromkeys(("aster", "oanda", "tradier", "tastytrade", "paper"), everywhere)
+    with world.signed_in(other) as connection:
+        assert call(connection, "my_settings")["exchanges"]["tradier_options"] == DEFAULTS
+
+
+def test_every_setting_either_counts_or_is_told_to_have_no_effect(world: World) -> None:
+    with world.signed_in(world.sign_up()) as connection:
+        answer = call(connection, "my_settings")
+    columns = {
+        str(name)
+        for (name,) in world.rows(
+            "select attname from pg_attribute"
+            " where attrelid = 'public.trade_settings_exchange'::regclass and attnum > 0"
+        )
+    }
+    no_settings = {"id", "user_id", "exchange", "notes", "extra_settings", "created_at", "updated_at"}
+    obeyed = answer["exchanges"]["aster"].keys() - {"trading_halted", "halt_reason"}
+    assert obeyed.isdisjoint(answer["without_effect"])
+    assert obeyed | answer["without_effect"].keys() == (columns - no_settings) | EXTRAS.keys()
+    assert answer["without_effect"]["news_filter"] == "Saved, but there is no calendar of news."

@@ -41,8 +41,10 @@ export async function strategies(client: Any): Promise<string> {
   check("strategies: take profit in line", r.data?.take_profit_percent === 7, r);
   r = await client.from("strategies").update({ take_profit_percent: null }).eq("id", id).select().single();
   check("strategies: 0 is sent as null", r.error === null && r.data.take_profit_percent === null, r);
-  r = await client.from("strategies").update({ status: "active" }).eq("id", id).select().single();
-  check("strategies: toggle on", r.data?.status === "active", r);
+  for (const status of ["active", "inactive", "active"]) {
+    r = await client.from("strategies").update({ status }).eq("id", id).select().single();
+    check(`strategies: toggle to ${status}`, r.data?.status === status, r);
+  }
   r = await client.from("strategies").select("*").eq("asset_class", "forex").order("created_at", {
     ascending: false,
   });

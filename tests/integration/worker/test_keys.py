@@ -69,6 +69,18 @@ async def test_plain_keys_execute_an_alert_and_lie_sealed_from_then_on(world: Wo
     assert not any(key in text for text in texts)
 
 
+async def test_plain_keys_of_an_exchange_that_is_not_served_yet_are_sealed_too(world: World) -> None:
+    trader = await world.trader()
+    world.records.rows(
+        "select private.save_plain_keys("
+        '%s, \'aster\', \'production\', null, \'{"api_key": "clear", "api_secret": "text"}\', null)',
+        trader.user_id,
+    )
+    world.worker()
+    form = "select form from public.user_api_keys where exchange = 'aster'"
+    await until(lambda: world.records.value(form) == "sealed", 10)
+
+
 async def test_each_account_of_a_burst_is_opened_once_for_each_worker(world: World) -> None:
     trader = await world.trader()
     alerts = [{**BUY, "symbol": f"S{number}USDT"} for number in range(10)]

@@ -1,6 +1,7 @@
 """The queue of small work: validations, each ended or given another time."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from sparky.domain.errors import DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import UserId
 from sparky.engine.tasks import TaskRunner
 from tests.unit.engine.virtual_loop import LoopClock, loop_seams
-from tests.unit.engine.world import Worker, World
+from tests.unit.engine.world import FIELDS, Worker, World
 
 
 class Queue:
@@ -93,6 +94,18 @@ async def test_keys_that_do_not_open_become_invalid() -> None:
     async with working(world, queue):
         await asyncio.sleep(1)
     assert queue.results[0].account_status == "invalid"
+
+
+async def test_plain_keys_of_a_venue_that_is_not_served_are_sealed_all_the_same() -> None:
+    world = World()
+    world.store_keys(json.dumps(FIELDS), is_sealed=False)
+    queue = Queue(validation(world, exchange="elsewhere"))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    (result,) = queue.results
+    assert result.account_status == "invalid"
+    assert "served are" in (result.status_reason or "")
+    assert world.database.calls.count("reseal_keys") == 1
 
 
 async def test_a_venue_that_is_away_or_hangs_says_nothing_about_the_keys() -> None:

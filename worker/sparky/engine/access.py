@@ -133,6 +133,13 @@ class AccountDesk:
         )
         return OpenAccount(adapter, access, self._timeout_seconds)
 
+    async def open_keys(self, user_id: UserId, account: Account) -> None:
+        """Open the keys of an account and, where they lie plain, seal them; the venue need not be served.
+
+        Raises as `open` does, but for the venue.
+        """
+        await self._credentials.open(user_id, account)
+
     def forget(self, account: Account) -> None:
         """Drop opened keys: the venue does not accept them."""
         self._credentials.forget(account)

@@ -98,6 +98,8 @@ class TaskRunner:
             return _failed(task, "the account is gone", retry=None)
         account = parse_account(task.account)
         try:
+            # First, so that plain keys are sealed soon, at venues that this worker does not serve too.
+            await self._desk.open_keys(task.user_id, account)
             opened = await self._desk.open(task.user_id, account)
             await opened.validate()
         except Refusal as refusal:
