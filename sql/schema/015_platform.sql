@@ -38,6 +38,8 @@ set search_path = ''
 as $$
 begin
   insert into private.platform_state (id) values (true) on conflict (id) do nothing;
+  -- What is read below is written back: without the lock an announcement could undo a halt that was set meanwhile.
+  perform from private.platform_state for update;
   update private.platform_state p set
     trading_halted = n.trading_halted, halt_reason = n.halt_reason, announcement = n.announcement, api_url = n.api_url,
     updated_by = coalesce(auth.uid()::text, nullif(current_setting('role', true), 'none'), session_user)

@@ -55,6 +55,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  -- A copy of the database in another cluster counts its transactions anew, and would wait for one that never comes.
+  update private.audit_chain_state s set candidate_id = null, candidate_xid = null
+  where s.candidate_xid > pg_snapshot_xmax(pg_current_snapshot());
   update private.audit_chain_state s
   set linked_through = s.candidate_id, candidate_id = null, candidate_xid = null
   where s.candidate_xid <= p_ended;

@@ -251,6 +251,20 @@ def test_the_watermark_waits_for_every_transaction_that_may_still_write_below_it
     assert (verify(world)["ok"], verify(world)["unsealed"]) == (True, 0)
 
 
+def test_the_watermark_moves_on_in_a_copy_whose_transactions_count_anew(world: World) -> None:
+    chained(world)
+    world.run(
+        "insert into public.audit_log (actor, action, at) values ('a', 'old', now() - interval '2 hours')"
+    )
+    world.run(
+        "update private.audit_chain_state set candidate_id = 3,"
+        " candidate_xid = (pg_current_xact_id()::text::bigint + 1000000)::text::xid8"
+    )
+    assert [seal(world), seal(world)] == [1, 0]
+    assert settled_through(world) == 11
+    assert verify(world)["ok"]
+
+
 def test_writers_and_sealers_at_once_lose_nothing_and_link_nothing_twice(world: World) -> None:
     trader = world.trader()
     writing = threading.Event()

@@ -1,6 +1,7 @@
 """The operator's switches, and what traders see of them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -53,6 +54,21 @@ def test_an_announcement_leaves_a_halt_as_it_is_and_goes_away_again(world: World
     operate(world, "halt_trading", "maintenance")
     assert operate(world, "announce", "Back at noon.")["announcement"] == "Back at noon."
     assert operate(world, "announce", None) == OPEN | {"trading_halted": True, "halt_reason": "maintenance"}
+
+
+def test_a_halt_set_meanwhile_outlives_an_announcement(world: World) -> None:
+    with connect(world.url) as halting, ThreadPoolExecutor(1) as pool:
+        halting.autocommit = False
+        halting.execute("select from private.platform_state for update")
+        announcing = pool.submit(operate, world, "announce", "Back at noon.")
+        while not world.value(
+            "select count(*) from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0"
+        ):
+            assert not announcing.done()
+        call(halting, "halt_trading", "maintenance")
+        halting.commit()
+        answer = announcing.result(20)
+    assert answer == {"trading_halted": True, "halt_reason": "maintenance", "announcement": "Back at noon."}
 
 
 def test_a_platform_whose_state_is_lost_is_halted_until_it_is_resumed(world: World) -> None:
