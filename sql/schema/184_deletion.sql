@@ -77,6 +77,13 @@ begin
     using errcode = '22023', hint = 'nothing was deleted';
   end if;
   if exists (select from public.user_profiles p where p.id = trader and p.deletion_requested_at is not null) then
+    -- A task that was given up is begun anew by whoever asks again.
+    if not exists (
+      select from private.tasks t
+      where t.kind = 'delete_account' and t.state in ('pending', 'running') and t.payload ->> 'user_id' = trader::text
+    ) then
+      perform private.enqueue_task('delete_account', null, null, jsonb_build_object('user_id', trader));
+    end if;
     return jsonb_build_object('status', 'deleting');
   end if;
   if not private.is_large_account(trader, 2000) then

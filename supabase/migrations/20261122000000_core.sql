@@ -101,6 +101,8 @@ set search_path = ''
 as $$
 begin
   insert into private.platform_state (id) values (true) on conflict (id) do nothing;
+  -- What is read below is written back: without the lock an announcement could undo a halt that was set meanwhile.
+  perform from private.platform_state for update;
   update private.platform_state p set
     trading_halted = n.trading_halted, halt_reason = n.halt_reason, announcement = n.announcement, api_url = n.api_url,
     updated_by = coalesce(auth.uid()::text, nullif(current_setting('role', true), 'none'), session_user)
@@ -642,6 +644,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  -- A copy of the database in another cluster counts its transactions anew, and would wait for one that never comes.
+  update private.audit_chain_state s set candidate_id = null, candidate_xid = null
+  where s.candidate_xid > pg_snapshot_xmax(pg_current_snapshot());
   update private.audit_chain_state s
   set linked_through = s.candidate_id, candidate_id = null, candidate_xid = null
   where s.candidate_xid <= p_ended;
@@ -1166,6 +1171,8 @@ begin
     values (
       account, p_user_id, p_exchange, p_environment, coalesce(p_label, p_exchange), secret, p_hint, p_form, p_fields);
   end if;
+  -- In the place of one that waits: however often a trader saves, the others' validations wait for one of his.
+  delete from private.tasks t where t.account_id = account and t.kind = 'validate_key' and t.state = 'pending';
   perform private.enqueue_task('validate_key', p_user_id, account, '{}');
   perform private.audit(
     p_user_id, case when private.caller_is_server() then 'dashboard' else 'trader' end, 'api_key.saved', account,
@@ -5828,6 +5835,13 @@ begin
     using errcode = '22023', hint = 'nothing was deleted';
   end if;
   if exists (select from public.user_profiles p where p.id = trader and p.deletion_requested_at is not null) then
+    -- A task that was given up is begun anew by whoever asks again.
+    if not exists (
+      select from private.tasks t
+      where t.kind = 'delete_account' and t.state in ('pending', 'running') and t.payload ->> 'user_id' = trader::text
+    ) then
+      perform private.enqueue_task('delete_account', null, null, jsonb_build_object('user_id', trader));
+    end if;
     return jsonb_build_object('status', 'deleting');
   end if;
   if not private.is_large_account(trader, 2000) then

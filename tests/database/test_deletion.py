@@ -243,6 +243,20 @@ def test_a_large_account_stops_at_once_and_goes_in_batches(world: World, two: tu
     assert rows_of(world, stayer) == before
 
 
+def test_a_deletion_whose_task_is_dead_begins_anew_when_it_is_asked_for_again(world: World) -> None:
+    leaver = world.trader()
+    make_large(world, leaver)
+    assert leave(world, leaver) == {"status": "deleting"}
+    given_up = deletion(world)
+    failed = {"task_id": given_up["task_id"], "fence": given_up["fence"], "ok": False, "error": "no"}
+    assert call(world.worker, "finish_tasks", [failed])[0]["ok"]
+    assert leave(world, leaver) == {"status": "deleting"}
+    task = deletion(world)
+    while batch(world, task):
+        pass
+    assert world.value("select count(*) from auth.users where id = %s", leaver.id) == 0
+
+
 def test_a_worker_that_holds_his_signal_changes_nothing_any_more(world: World) -> None:
     leaver, stayer = world.trader(), world.trader()
     signal = world.accept(leaver)

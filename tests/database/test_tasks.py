@@ -130,6 +130,19 @@ def test_a_result_for_keys_that_were_replaced_meanwhile_does_not_count(world: Wo
     assert account(world, trader) == ("valid", None)
 
 
+def test_saving_again_and_again_leaves_one_validation_waiting(world: World) -> None:
+    trader, running = one_task(world)
+    with world.signed_in(trader.id) as connection:
+        for letter in "BCD":
+            call(connection, "save_api_key", "paper", "paper", None, SEALED.replace("A", letter))
+    (waiting,) = claim(world)
+    assert waiting["account"]["key_version"] == 4
+    assert finish(world, held(running) | {"ok": True, "account_status": "invalid"})[0]["ok"] is True
+    assert account(world, trader) == ("pending", None)
+    finish(world, held(waiting) | {"ok": True, "account_status": "valid"})
+    assert account(world, trader) == ("valid", None)
+
+
 @pytest.mark.parametrize(
     "bad",
     [

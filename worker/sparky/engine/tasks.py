@@ -20,7 +20,7 @@ _RETRY: Final = Backoff(first=2.0, longest=3600.0)
 _DATABASE_KINDS: Final = frozenset(
     {"seal_audit", "retention", "retire_audit", "export_data", "delete_account", "provision_trader"}
 )
-_TURN_SECONDS: Final = 5.0
+_TURN_SECONDS: Final = 2.0
 
 _log = structlog.get_logger(__name__)
 
