@@ -1,6 +1,7 @@
 -- The one way by which exchange keys leave the database: to a worker that has work on the account, one audit row each time.
 
--- Null when Vault cannot open the secret. One damaged secret must not stop anybody else.
+-- Null when this secret does not open, so that its trader is told to save it again. Where Vault itself is out of order
+-- the error goes on: that is no trader's fault, and what waits is tried again later.
 create function private.open_secret(p_secret_id uuid) returns text
 language plpgsql
 stable
@@ -8,9 +9,13 @@ set search_path = ''
 as $$
 begin
   return (select d.decrypted_secret from vault.decrypted_secrets d where d.id = p_secret_id);
-exception when others then
-  raise warning 'secret % does not open (%)', p_secret_id, sqlstate;
-  return null;
+exception
+  when insufficient_resources or operator_intervention or system_error or object_not_in_prerequisite_state
+    or syntax_error_or_access_rule_violation then
+    raise;
+  when others then
+    raise warning 'secret % does not open (%)', p_secret_id, sqlstate;
+    return null;
 end
 $$;
 

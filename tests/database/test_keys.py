@@ -317,6 +317,17 @@ def test_a_secret_that_does_not_open_is_told_apart_and_stops_nobody_else(world: 
     assert [row[0] for row in openings(world)] == [other.id]
 
 
+def test_a_vault_that_is_out_of_order_is_no_fault_of_the_keys(world: World) -> None:
+    trader = world.trader()
+    world.accept(trader)
+    world.claim_one()
+    world.run("alter view vault.decrypted_secrets rename to elsewhere")
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        open_keys(world, trader.account)
+    world.run("alter view vault.elsewhere rename to decrypted_secrets")
+    assert open_keys(world, trader.account)["secret"] == SEALED
+
+
 @pytest.mark.parametrize("worker", [None, "", "w" * 101])
 def test_a_worker_that_does_not_say_its_name_opens_nothing(world: World, worker: str | None) -> None:
     trader = world.trader()
