@@ -1,5 +1,6 @@
 """A trader who leaves leaves nothing behind but audit rows that nobody can tell are his."""
 
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -255,6 +256,22 @@ def test_a_deletion_whose_task_is_dead_begins_anew_when_it_is_asked_for_again(wo
     while batch(world, task):
         pass
     assert world.value("select count(*) from auth.users where id = %s", leaver.id) == 0
+
+
+def test_copies_of_a_large_account_go_in_batches_too(world: World) -> None:
+    leaver = world.trader()
+    make_large(world, leaver)
+    with world.signed_in(leaver.id) as connection:
+        export = call(connection, "export_my_data")["export_id"]
+    world.run("insert into private.export_parts select %s, n, 'x' from generate_series(1001, 1120) n", export)
+    leave(world, leaver)
+    task = deletion(world)
+    parts = [world.value("select count(*) from private.export_parts")]
+    while batch(world, task):
+        parts.append(world.value("select count(*) from private.export_parts"))
+    assert parts[0] >= 120
+    assert parts[-1] == 0
+    assert max(before - after for before, after in pairwise(parts)) == 50
 
 
 def test_a_worker_that_holds_his_signal_changes_nothing_any_more(world: World) -> None:
