@@ -55,26 +55,33 @@ begin
 end
 $$;
 
-create function private.check_sources() returns trigger
+create function private.check_webhook() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 declare
   source text;
 begin
+  if coalesce(length(new.name) not between 1 and 100, true) then
+    raise exception 'a webhook''s name has 1 to 100 characters' using errcode = '22023', hint = 'choose another name';
+  end if;
+  if cardinality(new.allowed_sources) > 50 then
+    raise exception 'a webhook has at most 50 allowed sources' using errcode = '22023', hint = 'use networks such as 10.0.0.0/8';
+  end if;
   foreach source in array coalesce(new.allowed_sources, '{}') loop
-    if lower(source) <> 'tradingview' then
-      perform source::inet;
+    if lower(source) is distinct from 'tradingview' then
+      -- Null is no address either; as it stands it would pass.
+      perform coalesce(source, '')::inet;
     end if;
   end loop;
   return new;
 exception when invalid_text_representation then
-  raise exception 'allowed source "%" is neither "tradingview" nor an address or network', left(source, 60)
-  using errcode = '22023';
+  raise exception 'allowed source "%" is neither "tradingview" nor an address or network', coalesce(left(source, 60), '')
+  using errcode = '22023', hint = 'for example tradingview, 203.0.113.7 or 203.0.113.0/24';
 end
 $$;
-create trigger check_sources before insert or update of allowed_sources on public.user_webhook_configs
-for each row execute function private.check_sources();
+create trigger check_webhook before insert or update of name, allowed_sources on public.user_webhook_configs
+for each row execute function private.check_webhook();
 
 alter table public.user_webhook_configs enable row level security;
 alter table public.user_webhook_configs force row level security;

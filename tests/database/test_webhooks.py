@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.database.races import at_once
 from tests.database.world import BUY, Trader, World, call, connect
@@ -383,3 +384,30 @@ def test_an_owner_limits_the_sources(shared: World, sources: list[str], ip: str,
         )
     answer = call(shared.edge, "ingest_alert", trader.token, json.dumps(BUY), ip, {})
     assert answer["http"] == (200 if allowed else 403)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("name", "", "name has 1 to 100 characters"),
+        ("name", None, "name has 1 to 100 characters"),
+        ("name", "x" * 1_000_000, "name has 1 to 100 characters"),
+        ("allowed_sources", ["10.0.0.1"] * 51, "at most 50 allowed sources"),
+        ("allowed_sources", ["x" * 1_000_000], "neither"),
+        ("allowed_sources", [None], "neither"),
+    ],
+)
+def test_what_does_not_fit_a_webhook_is_refused_in_words(
+    shared: World, column: str, value: object, sentence: str
+) -> None:
+    trader = shared.trader()
+    with shared.signed_in(trader.id) as connection:
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match=sentence) as caught:
+            connection.execute(
+                sql.SQL("update public.user_webhook_configs set {} = %s").format(sql.Identifier(column)),
+                (value,),
+            )
+        assert caught.value.diag.message_hint
+        assert len(caught.value.diag.message_primary or "") < 200
+        names = "select name, allowed_sources from public.user_webhook_configs"
+        assert connection.execute(names).fetchall() == [("TradingView", None)]
