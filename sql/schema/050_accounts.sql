@@ -113,6 +113,10 @@ begin
   if auth.uid() is null then
     raise exception 'sign in first' using errcode = '42501', hint = 'send the access token of a signed-in trader';
   end if;
+  -- A token outlives its trader by up to an hour.
+  if not exists (select from auth.users u where u.id = auth.uid()) then
+    raise exception 'this account is deleted already' using errcode = '42501', hint = 'sign out';
+  end if;
   return auth.uid();
 end
 $$;

@@ -26,6 +26,21 @@ for each row execute function private.touch_updated_at();
 create trigger forget_secret after delete on public.user_webhook_configs
 for each row execute function private.delete_vault_secret();
 
+-- reveal_webhook shows the secret to whose webhook it is. Whoever could give him another's, or turn secret_id round, would
+-- have it shown.
+create function private.refuse_other_webhook() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'whose a webhook is and which secret it has never changes'
+  using errcode = '42501', hint = 'delete the webhook and make a new one';
+end
+$$;
+create trigger keep_identity before update on public.user_webhook_configs
+for each row when ((old.id, old.user_id, old.secret_id) is distinct from (new.id, new.user_id, new.secret_id))
+execute function private.refuse_other_webhook();
+
 create function private.source_allowed(p_sources text[], p_ip text) returns boolean
 language plpgsql
 immutable

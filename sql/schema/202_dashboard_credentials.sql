@@ -67,6 +67,21 @@ begin
 end
 $$;
 
+-- A request of a server is about one trader. One that forgot to say which would replace or delete everybody's keys.
+create function private.keep_to_one_trader(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if nullif(current_setting('sparky.credentials_of', true), '') <> p_user_id::text then
+    raise exception 'one request changes the credentials of one trader, and this one would change those of several'
+    using errcode = '22023', hint = 'filter by user_id';
+  end if;
+  -- Until the transaction ends.
+  perform set_config('sparky.credentials_of', p_user_id::text, true);
+end
+$$;
+
 create function private.check_credential(p_row public.bot_credentials) returns void
 language plpgsql
 set search_path = ''
@@ -79,6 +94,7 @@ begin
     raise exception 'credentials belong to the signed-in trader' using errcode = '42501',
     hint = 'leave user_id out, or send the id of the signed-in trader';
   end if;
+  perform private.keep_to_one_trader(p_row.user_id);
   if p_row.exchange is null
     or p_row.exchange not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper', 'webhook') then
     raise exception 'exchange "%" is not served', coalesce(left(p_row.exchange, 40), '')

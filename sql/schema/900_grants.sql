@@ -48,7 +48,30 @@ to authenticated;
 
 -- Plans and settings.
 grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
-grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+grant select, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+-- Not id: whether another's row has it, nobody learns. Upserts set the columns of their conflict target too.
+grant
+insert (
+  user_id, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, extra_settings
+),
+update (
+  user_id, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, extra_settings
+) on public.trade_settings_global to authenticated;
+grant
+insert (
+  user_id, exchange, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, position_size_percent,
+  strike_tolerance_percent, entry_limit_offset_percent, tp_percent, sl_percent, max_signal_age_sec,
+  auto_close_outside_window, max_open_positions, extra_settings
+),
+update (
+  user_id, exchange, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, position_size_percent,
+  strike_tolerance_percent, entry_limit_offset_percent, tp_percent, sl_percent, max_signal_age_sec,
+  auto_close_outside_window, max_open_positions, extra_settings
+) on public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
 grant execute on function public.my_plan(), public.my_settings() to authenticated;
 grant execute on function public.delete_my_account(text) to authenticated;

@@ -1069,6 +1069,10 @@ begin
   if auth.uid() is null then
     raise exception 'sign in first' using errcode = '42501', hint = 'send the access token of a signed-in trader';
   end if;
+  -- A token outlives its trader by up to an hour.
+  if not exists (select from auth.users u where u.id = auth.uid()) then
+    raise exception 'this account is deleted already' using errcode = '42501', hint = 'sign out';
+  end if;
   return auth.uid();
 end
 $$;
@@ -1344,6 +1348,21 @@ create trigger touch before update on public.user_webhook_configs
 for each row execute function private.touch_updated_at();
 create trigger forget_secret after delete on public.user_webhook_configs
 for each row execute function private.delete_vault_secret();
+
+-- reveal_webhook shows the secret to whose webhook it is. Whoever could give him another's, or turn secret_id round, would
+-- have it shown.
+create function private.refuse_other_webhook() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'whose a webhook is and which secret it has never changes'
+  using errcode = '42501', hint = 'delete the webhook and make a new one';
+end
+$$;
+create trigger keep_identity before update on public.user_webhook_configs
+for each row when ((old.id, old.user_id, old.secret_id) is distinct from (new.id, new.user_id, new.secret_id))
+execute function private.refuse_other_webhook();
 
 create function private.source_allowed(p_sources text[], p_ip text) returns boolean
 language plpgsql
@@ -6353,6 +6372,21 @@ begin
 end
 $$;
 
+-- A request of a server is about one trader. One that forgot to say which would replace or delete everybody's keys.
+create function private.keep_to_one_trader(p_user_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if nullif(current_setting('sparky.credentials_of', true), '') <> p_user_id::text then
+    raise exception 'one request changes the credentials of one trader, and this one would change those of several'
+    using errcode = '22023', hint = 'filter by user_id';
+  end if;
+  -- Until the transaction ends.
+  perform set_config('sparky.credentials_of', p_user_id::text, true);
+end
+$$;
+
 create function private.check_credential(p_row public.bot_credentials) returns void
 language plpgsql
 set search_path = ''
@@ -6365,6 +6399,7 @@ begin
     raise exception 'credentials belong to the signed-in trader' using errcode = '42501',
     hint = 'leave user_id out, or send the id of the signed-in trader';
   end if;
+  perform private.keep_to_one_trader(p_row.user_id);
   if p_row.exchange is null
     or p_row.exchange not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper', 'webhook') then
     raise exception 'exchange "%" is not served', coalesce(left(p_row.exchange, 40), '')
@@ -6552,7 +6587,30 @@ to authenticated;
 
 -- Plans and settings.
 grant select on public.entitlements, public.usage_today, public.usage_this_month to authenticated;
-grant select, insert, update, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+grant select, delete on public.trade_settings_global, public.trade_settings_exchange to authenticated;
+-- Not id: whether another's row has it, nobody learns. Upserts set the columns of their conflict target too.
+grant
+insert (
+  user_id, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, extra_settings
+),
+update (
+  user_id, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, extra_settings
+) on public.trade_settings_global to authenticated;
+grant
+insert (
+  user_id, exchange, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, position_size_percent,
+  strike_tolerance_percent, entry_limit_offset_percent, tp_percent, sl_percent, max_signal_age_sec,
+  auto_close_outside_window, max_open_positions, extra_settings
+),
+update (
+  user_id, exchange, enabled, trading_hours_preset, trading_window, max_trades_per_day, max_position_size_usd,
+  take_profit_percent, stop_loss_percent, allow_weekends, news_filter, notes, position_size_percent,
+  strike_tolerance_percent, entry_limit_offset_percent, tp_percent, sl_percent, max_signal_age_sec,
+  auto_close_outside_window, max_open_positions, extra_settings
+) on public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
 grant execute on function public.my_plan(), public.my_settings() to authenticated;
 grant execute on function public.delete_my_account(text) to authenticated;

@@ -41,12 +41,14 @@ def everything(shared: World) -> sql.Composed:
         f" where c.relkind in ('r', 'p') and n.nspname in {SCHEMAS}"
     )
     assert len(tables) > 25
-    return sql.SQL(" union all ").join(
+    statement = sql.SQL(" union all ").join(
         sql.SQL("(select {}, count(*), md5(string_agg(r::text, '' order by r::text)) from {} r)").format(
             sql.Literal(f"{schema}.{table}"), sql.Identifier(schema, table)
         )
         for schema, table in tables
     )
+    # Without it a parallel plan answers in any order.
+    return statement + sql.SQL(" order by 1")
 
 
 def arguments_of(world: World, name: str) -> dict[str, str]:

@@ -345,6 +345,22 @@ def test_nobody_finds_a_trader_by_a_webhook_secret(world: World) -> None:
             assert server.execute(statement).fetchall() == []
 
 
+@pytest.mark.parametrize("role", ["dashboard_server", "service_role"])
+@pytest.mark.parametrize("change", ["update {} set api_key = 'key-9876543210-zzzz'", "delete from {}"])
+def test_a_request_of_a_server_that_names_no_trader_changes_nothing(
+    world: World, role: str, change: str
+) -> None:
+    traders = [world.trader().id, world.trader().id]
+    with connect(world.url, role) as server:
+        before = server.execute(sql.SQL("select * from {} order by id").format(VIEW)).fetchall()
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="of one trader"):
+            server.execute(sql.SQL(change).format(VIEW))
+        assert server.execute(sql.SQL("select * from {} order by id").format(VIEW)).fetchall() == before
+        for trader in traders:
+            statement = sql.SQL(change + " where user_id = {}").format(VIEW, trader)
+            assert server.execute(statement).rowcount == 2
+
+
 def test_a_token_without_a_subject_saves_nothing(world: World) -> None:
     with connect(world.url, "authenticated") as connection:
         page = Form(connection, "")

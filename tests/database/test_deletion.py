@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from tests.database.populate import populate
-from tests.database.world import Trader, World, call, filled, held, order
+from tests.database.world import SEALED, Trader, World, call, filled, held, order
 
 ROWS = 2_500
 
@@ -161,8 +161,16 @@ def test_a_token_that_outlives_its_trader_is_told_so(world: World) -> None:
     trader = world.trader()
     email = email_of(world, trader.id)
     leave(world, trader)
-    with world.signed_in(trader.id) as connection, pytest.raises(psycopg.Error, match="deleted already"):
-        call(connection, "delete_my_account", email)
+    with world.signed_in(trader.id) as connection:
+        for function, *arguments in (
+            ("delete_my_account", email),
+            ("save_api_key", "aster", "production", "Mine", SEALED),
+            ("create_webhook",),
+            ("export_my_data",),
+            ("my_plan",),
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="deleted already"):
+                call(connection, function, *arguments)
 
 
 def make_large(world: World, trader: Trader) -> None:

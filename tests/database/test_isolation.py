@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - the names of tables in statements come from the catalogue
 
+import uuid
 from typing import Any
 
 import psycopg
@@ -131,6 +132,25 @@ def test_a_webhook_cannot_be_given_to_another_trader(two: Two) -> None:
             ("id", two.other.id),
         ):
             assert run(connection, f"update public.user_webhook_configs set {column} = %s", value) == DENIED
+
+
+@pytest.mark.parametrize("column", ["id", "user_id", "secret_id"])
+def test_nor_does_the_service_key_give_one_to_a_trader_who_then_has_it_shown(two: Two, column: str) -> None:
+    spare = two.world.sign_up()
+    value = two.owner.id if column == "user_id" else str(uuid.uuid4())
+    statement = f"update public.user_webhook_configs set {column} = %s where user_id = %s"
+    with two.world.signed_in(spare, "service_role") as connection:
+        assert run(connection, statement, value, spare) == DENIED
+    assert run(two.world.admin, statement, value, spare) == DENIED
+
+
+@pytest.mark.parametrize("table", ["trade_settings_global", "trade_settings_exchange"])
+def test_nobody_learns_whether_another_has_a_row_of_an_id(two: Two, table: str) -> None:
+    theirs = two.world.value(f"select id from public.{table} where user_id = %s limit 1", two.other.id)
+    with two.world.signed_in(two.owner.id) as connection:
+        for guess in (theirs, uuid.uuid4()):
+            assert run(connection, f"insert into public.{table} (id) values (%s)", guess) == DENIED
+            assert run(connection, f"update public.{table} set id = %s", guess) == DENIED
 
 
 def test_rows_refer_to_rows_of_the_same_trader_only(two: Two) -> None:

@@ -94,6 +94,32 @@ def test_a_field_that_is_not_given_stays(world: World) -> None:
     assert world.value(validation) > first
 
 
+def test_keys_saved_again_before_their_test_wait_for_one_test(world: World) -> None:
+    trader = world.sign_up()
+    account = save_plain(world, trader, BOTH)
+    # As after nine tests that came to no end.
+    world.run("update private.tasks set attempt = 9, run_at = now() + '1 hour' where kind = 'validate_key'")
+    for number in range(20):
+        save_plain(world, trader, {"api_secret": str(number)})
+    assert count(world, "tasks") == 1
+    (task,) = claim_validations(world)
+    assert (task["attempt"], task["account"]["key_version"]) == (1, 21)
+    # The one that runs may have opened the keys from before.
+    for number in range(3):
+        save_plain(world, trader, {"api_secret": f"later {number}"})
+    assert count(world, "tasks") == 2
+    finish_validation(world, task, "invalid")
+    assert account_row(world, account)["status"] == "pending"
+    finish_validation(world, claim_validations(world)[0], "valid")
+    assert account_row(world, account)["status"] == "valid"
+
+
+def finish_validation(world: World, task: dict[str, Any], status: str) -> None:
+    result = {"task_id": task["task_id"], "fence": task["fence"], "ok": True, "account_status": status}
+    (answer,) = call(world.worker, "finish_tasks", [result])
+    assert answer["ok"] is True
+
+
 def test_saving_without_new_values_changes_what_is_public_and_no_key(world: World) -> None:
     trader = world.sign_up()
     account = save_plain(world, trader, BOTH, {"account_id": "7", "extra_metadata": {"a": 1}})

@@ -33,8 +33,8 @@ TABLES = {
     ("public.usage_today", "authenticated"): "SELECT",
     ("public.usage_this_month", "authenticated"): "SELECT",
     ("public.trade_stats_daily", "authenticated"): "SELECT",
-    ("public.trade_settings_global", "authenticated"): CRUD,
-    ("public.trade_settings_exchange", "authenticated"): CRUD,
+    ("public.trade_settings_global", "authenticated"): "DELETE,SELECT",
+    ("public.trade_settings_exchange", "authenticated"): "DELETE,SELECT",
     ("public.entitlements", "service_role"): CRUD,
     ("public.usage_today", "service_role"): "SELECT",
     ("public.usage_logs", "dashboard_server"): "SELECT",
@@ -108,7 +108,20 @@ _STRATEGY = (
     "name description asset_class status pine_script pine_script_version risk_level max_position_size_usd"
     " stop_loss_percent take_profit_percent timeframe symbols notes"
 )
+# Not the id.
+_SETTINGS = (
+    "user_id enabled trading_hours_preset trading_window max_trades_per_day max_position_size_usd"
+    " take_profit_percent stop_loss_percent allow_weekends news_filter notes extra_settings"
+)
+_EXCHANGE_SETTINGS = (
+    f"{_SETTINGS} exchange position_size_percent strike_tolerance_percent entry_limit_offset_percent"
+    " tp_percent sl_percent max_signal_age_sec auto_close_outside_window max_open_positions"
+)
 COLUMNS = {
+    ("public.trade_settings_global", "authenticated", "INSERT"): set(_SETTINGS.split()),
+    ("public.trade_settings_global", "authenticated", "UPDATE"): set(_SETTINGS.split()),
+    ("public.trade_settings_exchange", "authenticated", "INSERT"): set(_EXCHANGE_SETTINGS.split()),
+    ("public.trade_settings_exchange", "authenticated", "UPDATE"): set(_EXCHANGE_SETTINGS.split()),
     ("public.strategies", "authenticated", "INSERT"): {"user_id", *_STRATEGY.split()},
     ("public.strategies", "authenticated", "UPDATE"): set(_STRATEGY.split()),
     ("public.notifications", "authenticated", "UPDATE"): {"read_at"},
