@@ -157,7 +157,7 @@ def test_a_function_that_writes_before_it_refuses_or_speaks_in_raw_words_is_noti
     careless = (
         "create function public.careless(p_name text) returns boolean language plpgsql security definer"
         " set search_path = '' as $$ begin"
-        " update public.user_webhook_configs set name = p_name where user_id = auth.uid();"
+        " update public.user_profiles set full_name = p_name where id = auth.uid();"
         " return p_name is null; end $$"
     )
     call = Call("careless", {"p_name": "Mine"}, {"owner": "answer"})
@@ -165,7 +165,7 @@ def test_a_function_that_writes_before_it_refuses_or_speaks_in_raw_words_is_noti
         caller.connection.execute(careless)
         caller.connection.execute("grant execute on function public.careless to authenticated")
         before = caller.connection.execute(everything).fetchall()
-        answer = attempt(caller, "owner", call, {"p_name": ""})
+        answer = attempt(caller, "owner", call, {"p_name": "n" * 201})
         assert isinstance(answer, psycopg.Error)
         assert "not our words" in (complaint(answer, outside=True) or "")
         assert is_refusal(attempt(caller, "owner", call, {"p_name": "Given"}))
