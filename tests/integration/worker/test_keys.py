@@ -77,8 +77,9 @@ async def test_plain_keys_of_an_exchange_that_is_not_served_yet_are_sealed_too(w
         trader.user_id,
     )
     world.worker()
-    form = "select form from public.user_api_keys where exchange = 'aster'"
-    await until(lambda: world.records.value(form) == "sealed", 10)
+    # Other traders of this database may have such keys too.
+    form = "select form from public.user_api_keys where exchange = 'aster' and user_id = %s"
+    await until(lambda: world.records.value(form, trader.user_id) == "sealed", 30)
 
 
 async def test_each_account_of_a_burst_is_opened_once_for_each_worker(world: World) -> None:
