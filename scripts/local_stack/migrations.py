@@ -60,6 +60,27 @@ def apply_migrations(url: str, folder: Path) -> list[str]:
     return applied
 
 
+def changed_migrations(url: str, folder: Path) -> list[str]:
+    """Return the names of the files that are not what was applied under their version."""
+    with psycopg.connect(url, connect_timeout=10) as connection:
+        history = "supabase_migrations.schema_migrations"
+        if connection.execute("select to_regclass(%s)", (history,)).fetchone() == (None,):
+            return []
+        rows = connection.execute(
+            "select version, statements from supabase_migrations.schema_migrations"
+        ).fetchall()
+    applied = {str(version): texts for version, texts in rows}
+    return [
+        migration.path.name
+        for migration in find_migrations(folder)
+        if applied.get(migration.version) is not None and applied[migration.version] != _texts(migration)
+    ]
+
+
+def _texts(migration: Migration) -> list[str]:
+    return [part.text for part in statements(migration.path.read_text(encoding="utf-8"))]
+
+
 def _apply(connection: psycopg.Connection[tuple[object, ...]], migration: Migration) -> None:
     parts = list(statements(migration.path.read_text(encoding="utf-8")))
     with connection.transaction():

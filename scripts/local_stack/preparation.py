@@ -14,7 +14,7 @@ from scripts.local_stack import ports, project, urls
 from scripts.local_stack.binaries import DENO_VERSION
 from scripts.local_stack.bootstrap import SQL, foreign_postgres_role, prepare_database
 from scripts.local_stack.errors import StackError
-from scripts.local_stack.migrations import apply_migrations
+from scripts.local_stack.migrations import apply_migrations, changed_migrations
 from scripts.local_stack.options import UpOptions
 from scripts.local_stack.server_process import LITE_VERSION
 from scripts.local_stack.state import StackState
@@ -62,12 +62,24 @@ def prepare(state: StackState, options: UpOptions, say: Callable[[str], None]) -
             "bootstrap": scripts,
         }
         if options.migrations:
+            if options.database_url is None:
+                _refuse_changed(database_url, options)
             for name in apply_migrations(database_url, options.supabase / "migrations"):
                 say(f"Applied migration {name}")
     except psycopg.OperationalError as error:
         words = str(error).strip().splitlines()[0]
         raise StackError(f"The database does not answer: {words}") from error
     return replace(state, database_url=database_url, versions=versions)
+
+
+def _refuse_changed(database_url: str, options: UpOptions) -> None:
+    # A migration is applied once. On a schema that is not the checkout's, nothing would do what it should.
+    changed = changed_migrations(database_url, options.supabase / "migrations")
+    if changed:
+        raise StackError(
+            f"The database in {options.data} was made by another version of {changed[0]}. Throw its data "
+            f"away: `make clean`, or `python -m scripts.local_stack reset --data {options.data}`."
+        )
 
 
 def server_settings(state: StackState, options: UpOptions) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from scripts.local_stack import urls
 from scripts.local_stack.bootstrap import prepare_database
 from scripts.local_stack.errors import StackError
-from scripts.local_stack.migrations import apply_migrations
+from scripts.local_stack.migrations import apply_migrations, changed_migrations
 from scripts.local_stack.postgres import PostgresServer
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -205,6 +205,18 @@ def test_migrations_run_once_in_order_and_are_recorded_as_the_cli_does(url: str,
         ("20260102000000", "second", ["insert into one values (2)"]),
     ]
     assert owner == ("postgres",)
+
+
+def test_a_migration_that_is_not_what_was_applied_is_named(url: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "20260101000000_first.sql", tmp_path / "20260102000000_second.sql"
+    first.write_text("create table one (id int);\n")
+    database = urls.with_role(url, "postgres")
+    assert changed_migrations(database, tmp_path) == []
+    apply_migrations(database, tmp_path)
+    second.write_text("create table two (id int);\n")
+    assert changed_migrations(database, tmp_path) == []
+    first.write_text("create table one (id bigint);\n")
+    assert changed_migrations(database, tmp_path) == [first.name]
 
 
 def test_a_failing_migration_leaves_nothing_half_applied(url: str, tmp_path: Path) -> None:
