@@ -13,19 +13,21 @@ from typing import Any, Literal
 
 import pytest
 
+from sparky.domain.answers import (
+    Accepted,
+    NotSent,
+    Outcome,
+    Refused,
+    Unknown,
+    VenueOrder,
+)
 from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, VenueUnavailable
 from sparky.domain.identifiers import SignalId, client_order_id
 from sparky.domain.orders import (
-    Accepted,
-    NotSent,
     OrderRequest,
     OrderState,
-    Outcome,
     PositionSide,
-    Refused,
     Side,
-    Unknown,
-    VenueOrder,
 )
 from sparky.venues.base import AccountAccess, VenueAdapter
 

@@ -10,9 +10,10 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from sparky.domain.answers import NotSent, Refused
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
 from sparky.domain.identifiers import AccountId
-from sparky.domain.orders import NotSent, Refused, Side
+from sparky.domain.orders import Side
 from sparky.keys.secret import Secret
 from sparky.venues.base import AccountAccess
 from sparky.venues.paper.adapter import PaperAdapter

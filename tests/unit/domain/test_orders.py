@@ -2,19 +2,21 @@ from decimal import Decimal
 
 import pytest
 
-from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import (
+from sparky.domain.answers import (
     Accepted,
     NotSent,
-    OrderState,
     Outcome,
     OutcomeKind,
-    PositionSide,
     Refused,
-    Side,
     Unknown,
     VenueOrder,
     VenuePosition,
+)
+from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.orders import (
+    OrderState,
+    PositionSide,
+    Side,
 )
 
 TERMINAL = {"filled", "cancelled", "expired", "refused"}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from sparky.domain.orders import VenuePosition
+from sparky.domain.answers import VenuePosition
 from sparky.domain.plan import Decision, NothingToDo, Plan, Rejection
 from sparky.domain.planner import make_plan
 from sparky.domain.reasons import Reason

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from sparky.domain.answers import VenuePosition
 from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import PositionSide, Side, VenuePosition
+from sparky.domain.orders import PositionSide, Side
 from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection, plan_from_json, plan_to_json
 from sparky.domain.planner import is_exit, make_plan
 from sparky.domain.rules import InstrumentRules

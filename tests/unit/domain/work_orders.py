@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sparky.domain.orders import PositionSide, VenuePosition
+from sparky.domain.answers import VenuePosition
+from sparky.domain.orders import PositionSide
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import WorkOrder, parse_work_order
 

@@ -6,22 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
-from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import (
+from sparky.domain.answers import (
     Accepted,
     Balance,
     Fill,
     NotSent,
-    OrderRequest,
-    OrderState,
     Outcome,
-    PositionSide,
     Refused,
-    Side,
     Unknown,
     VenueOrder,
     VenuePosition,
+)
+from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.orders import (
+    OrderRequest,
+    OrderState,
+    PositionSide,
+    Side,
 )
 from sparky.domain.rules import InstrumentRules
 from sparky.venues.base import AccountAccess, Permit

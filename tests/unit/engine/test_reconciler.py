@@ -11,7 +11,12 @@ from sparky.database.accounts import Comparison, DueAccount, Held, OpenEnd
 from sparky.domain.errors import DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import AccountId, SignalId, UserId
 from sparky.domain.identifiers import client_order_id as client_order_id_of
-from sparky.domain.orders import OrderRequest, OrderState, PositionSide, Side
+from sparky.domain.orders import (
+    OrderRequest,
+    OrderState,
+    PositionSide,
+    Side,
+)
 from sparky.domain.work_order import parse_work_order
 from sparky.engine.reconciler import Reconciler
 from sparky.venues.base import AccountAccess

@@ -5,7 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from sparky.domain.orders import OrderRequest, OrderState, Side
+from sparky.domain.orders import (
+    OrderRequest,
+    OrderState,
+    Side,
+)
 from tests.unit.engine.fake_database import Row
 from tests.unit.engine.plans import plan_of
 from tests.unit.engine.virtual_loop import LoopClock

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from sparky.domain import fields
-from sparky.domain.orders import Fill, OrderState, VenueOrder
+from sparky.domain.answers import Fill, VenueOrder
+from sparky.domain.orders import OrderState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

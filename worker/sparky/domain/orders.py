@@ -1,10 +1,10 @@
-"""What is sent to a venue and what a venue answers."""
+"""What is sent to a venue, and where an order stands."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum, unique
-from typing import ClassVar, Final
+from typing import Final
 
 from sparky.domain.identifiers import ClientOrderId
 
@@ -39,9 +39,30 @@ class PositionSide(StrEnum):
 
 @unique
 class OrderType(StrEnum):
-    """The order types that are executed. Anything else is refused, never approximated."""
+    """The order types of the alert language. A venue that lacks one refuses it, and never approximates."""
 
     MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+
+    @property
+    def has_limit_price(self) -> bool:
+        return self in {OrderType.LIMIT, OrderType.STOP_LIMIT}
+
+    @property
+    def has_stop_price(self) -> bool:
+        return self in {OrderType.STOP, OrderType.STOP_LIMIT}
+
+
+@unique
+class TimeInForce(StrEnum):
+    """How long an order works."""
+
+    GTC = "gtc"
+    DAY = "day"
+    IOC = "ioc"
+    FOK = "fok"
 
 
 @unique
@@ -92,18 +113,60 @@ _MAY_BE_LIVE: Final = _NEEDS_LOOKUP | {
 
 
 @unique
-class OutcomeKind(StrEnum):
-    """How a write to a venue ended."""
+class ExitKind(StrEnum):
+    """Why an order leaves a position."""
 
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    NOT_SENT = "not_sent"
-    UNKNOWN = "unknown"
+    TAKE_PROFIT = "take_profit"
+    STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitLeg:
+    """One exit of a position, an order of its own at the venue.
+
+    A take-profit and a stop-loss have a `price`. A trailing stop has either `trail_distance`, in price
+    units, or `trail_percent`, where 1 is one per cent.
+
+    Raises:
+        ValueError: it has not exactly what its kind needs, or a number that is not above zero.
+    """
+
+    client_order_id: ClientOrderId
+    kind: ExitKind
+    price: Decimal | None = None
+    trail_distance: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        trailing = [value for value in (self.trail_distance, self.trail_percent) if value is not None]
+        is_trailing = self.kind is ExitKind.TRAILING_STOP
+        if (self.price is not None) == is_trailing or len(trailing) != int(is_trailing):
+            raise ValueError(f"a {self.kind} needs " + ("one trail" if is_trailing else "a price, no trail"))
+        for value in (self.price, *trailing):
+            if value is not None and not (value.is_finite() and value > 0):
+                raise ValueError(f"a {self.kind} needs a number above zero, not {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadLeg:
+    """One option of a spread: `ratio` contracts of it for each unit of the order's quantity."""
+
+    symbol: str
+    side: Side
+    ratio: int
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """One order to send. `reference_price` is what the alert saw; it limits nothing."""
+    """One order to send, in our symbols. `reference_price` is what the alert saw; it limits nothing.
+
+    `reduce_only` orders never open, add to or flip a position. `exits` are attached: the venue places them
+    itself when the entry fills. An order with `legs` is an option spread: `symbol` is the underlying,
+    `quantity` counts spreads, `limit_price` is the net price of one, at least zero, which a buyer pays and
+    a seller receives. `bookmark` is what `VenueAdapter.bookmark` returned before the order was written down.
+    """
 
     client_order_id: ClientOrderId
     symbol: str
@@ -111,99 +174,44 @@ class OrderRequest:
     quantity: Decimal
     reduce_only: bool
     order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    extended_hours: bool = False
+    exits: tuple[ExitLeg, ...] = ()
+    legs: tuple[SpreadLeg, ...] = ()
     reference_price: Decimal | None = None
+    bookmark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """One execution at the venue, unique by `venue_fill_id`."""
+class OrderRef:
+    """What finds an order again.
 
-    venue_fill_id: str
-    price: Decimal
-    quantity: Decimal
-    fee: Decimal
-    fee_currency: str
-    filled_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueOrder:
-    """What a venue says of an order. `fills` may be empty where the venue reports them elsewhere."""
+    `sent_at` is a moment before its first byte left, by the database's clock; venues that list orders are
+    asked from a minute before it. `exit_of` names the entry whose attached exit of kind `exit_kind` this is.
+    """
 
     client_order_id: ClientOrderId
-    venue_order_id: str
-    state: OrderState
-    quantity: Decimal
-    filled_quantity: Decimal
-    average_price: Decimal | None = None
-    fills: tuple[Fill, ...] = ()
-    reason_code: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The venue said that it has the order."""
-
-    kind: ClassVar[OutcomeKind] = OutcomeKind.ACCEPTED
-
-    order: VenueOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The venue said no, in an error that was understood. The order does not exist there."""
-
-    kind: ClassVar[OutcomeKind] = OutcomeKind.REFUSED
-
-    reason_code: str
-    reason: str
-    venue_code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """No byte of the order left: the connection was never made."""
-
-    kind: ClassVar[OutcomeKind] = OutcomeKind.NOT_SENT
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The venue may have the order or not: only a look-up can tell."""
-
-    kind: ClassVar[OutcomeKind] = OutcomeKind.UNKNOWN
-
-    reason: str
-
-
-Outcome = Accepted | Refused | NotSent | Unknown
+    symbol: str
+    sent_at: datetime
+    bookmark: str | None = None
+    venue_order_id: str | None = None
+    exit_of: ClientOrderId | None = None
+    exit_kind: ExitKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VenuePosition:
-    """What is open now. No position is None, so `quantity` is always above zero.
+class ExitRequest:
+    """Exits for a position that is open. They close it, wholly or by `quantity`, and never open anything.
 
-    Raises:
-        ValueError: `quantity` is not a finite number above zero.
+    `entry` is the order that opened the position, where it is known: some venues bind exits to its trade.
+    `reference_price` turns a trail in per cent into a distance and back.
     """
 
     symbol: str
     side: PositionSide
     quantity: Decimal
-    entry_price: Decimal
-
-    def __post_init__(self) -> None:
-        if not self.quantity.is_finite() or self.quantity <= 0:
-            raise ValueError(f"a position has a quantity above zero, not {self.quantity}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """Money of an account in one currency: all of it, and what new orders may use."""
-
-    currency: str
-    equity: Decimal
-    available: Decimal
+    exits: tuple[ExitLeg, ...]
+    entry: OrderRef | None = None
+    reference_price: Decimal | None = None

@@ -8,7 +8,11 @@ from typing import Any
 
 from sparky.domain import fields
 from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import OrderRequest, OrderType, Side
+from sparky.domain.orders import (
+    OrderRequest,
+    OrderType,
+    Side,
+)
 from sparky.domain.reasons import Reason
 
 

@@ -19,9 +19,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from sparky.domain.answers import VenuePosition
 from sparky.domain.freshness import check_age
 from sparky.domain.identifiers import client_order_id
-from sparky.domain.orders import PositionSide, Side, VenuePosition
+from sparky.domain.orders import PositionSide, Side
 from sparky.domain.plan import Decision, Leg, NothingToDo, Plan, Purpose, Rejection
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules

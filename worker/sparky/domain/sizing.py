@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sparky.domain.orders import VenuePosition
+from sparky.domain.answers import VenuePosition
 from sparky.domain.plan import Rejection
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules, exact_difference, exact_product

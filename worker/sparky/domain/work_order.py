@@ -10,7 +10,12 @@ from typing import Any, Final
 from sparky.domain import fields
 from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import AccountId, ClientOrderId, Lane, SignalId, UserId
-from sparky.domain.orders import OrderState, OrderType, PositionSide, Side
+from sparky.domain.orders import (
+    OrderState,
+    OrderType,
+    PositionSide,
+    Side,
+)
 from sparky.domain.plan import Plan, plan_from_json
 from sparky.domain.reasons import Reason
 

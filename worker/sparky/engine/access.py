@@ -7,17 +7,17 @@ from typing import TypeVar
 
 import structlog
 
-from sparky.domain.errors import LostClaim, Refusal, VenueUnavailable
-from sparky.domain.identifiers import ClientOrderId, UserId
-from sparky.domain.orders import (
+from sparky.domain.answers import (
     Balance,
     NotSent,
-    OrderRequest,
     Outcome,
     Unknown,
     VenueOrder,
     VenuePosition,
 )
+from sparky.domain.errors import LostClaim, Refusal, VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId, UserId
+from sparky.domain.orders import OrderRequest
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import Account

@@ -13,6 +13,13 @@ from typing import Final, TypeVar
 import structlog
 
 from sparky.database.gateway import Beginning, Begun, Result
+from sparky.domain.answers import (
+    Accepted,
+    Refused,
+    Unknown,
+    VenueOrder,
+    VenuePosition,
+)
 from sparky.domain.backoff import Backoff
 from sparky.domain.errors import (
     CredentialsInvalid,
@@ -24,7 +31,7 @@ from sparky.domain.errors import (
 from sparky.domain.freshness import check_age
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.news import OrderNews
-from sparky.domain.orders import Accepted, OrderState, Refused, Unknown, VenueOrder, VenuePosition
+from sparky.domain.orders import OrderState
 from sparky.domain.plan import Decision, Leg, Plan, Rejection
 from sparky.domain.planner import is_exit, make_plan
 from sparky.domain.reasons import Reason

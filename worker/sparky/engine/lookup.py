@@ -5,10 +5,10 @@ from typing import Final
 
 import structlog
 
+from sparky.domain.answers import VenueOrder
 from sparky.domain.backoff import Backoff
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import VenueOrder
 from sparky.engine.access import OpenAccount
 from sparky.engine.leases import Lease, LeaseKeeper
 from sparky.runtime.seams import Seams

@@ -1,8 +1,8 @@
 """How a signal ends, in words for its trader."""
 
 from sparky.database.gateway import Result
+from sparky.domain.answers import Refused, VenueOrder
 from sparky.domain.errors import WorkOrderError
-from sparky.domain.orders import Refused, VenueOrder
 from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection
 from sparky.domain.reasons import Reason
 from sparky.domain.work_order import Claim

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 import structlog
 
 from sparky.database.accounts import Comparison, DueAccount, Held
+from sparky.domain.answers import VenuePosition
 from sparky.domain.errors import LostClaim, Refusal, Retryable
 from sparky.domain.news import OrderNews
-from sparky.domain.orders import PositionSide, VenuePosition
+from sparky.domain.orders import PositionSide
 from sparky.engine.access import AccountDesk, OpenAccount
 from sparky.engine.queues import Pace, work_off
 from sparky.runtime.seams import Seams

@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
+from sparky.domain.answers import Refused, VenueOrder
 from sparky.domain.news import OrderNews
-from sparky.domain.orders import OrderState, Refused, Side, VenueOrder
+from sparky.domain.orders import OrderState, Side
 from sparky.domain.plan import Leg, Purpose
 
 News = tuple[OrderNews, ...]

@@ -4,12 +4,15 @@ The rule for every adapter: a write is tried once and ends in an `Outcome`, neve
 question may be asked again and raises. No third-party exception crosses this line.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Protocol
 
-from sparky.domain.identifiers import AccountId, ClientOrderId
-from sparky.domain.orders import Balance, OrderRequest, Outcome, VenueOrder, VenuePosition
+from sparky.domain.answers import AccountFill, Balance, KeyCheck, Outcome, VenueOrder, VenuePosition
+from sparky.domain.identifiers import AccountId
+from sparky.domain.options import OptionContract
+from sparky.domain.orders import ExitKind, ExitRequest, OrderRef, OrderRequest, OrderType, TimeInForce
 from sparky.domain.rules import InstrumentRules
 from sparky.keys.secret import Secret
 
@@ -20,22 +23,58 @@ Between it and the socket lies nothing that waits: it is what keeps a worker tha
 claim another one has taken meanwhile, from sending (see `runtime.first_byte`).
 """
 
+KeepCredentials = Callable[[Mapping[str, Secret]], Awaitable[None]]
+"""Stores credentials in the place of those an account was opened with, sealed: the venue has rotated them."""
+
+
+async def _keep_nothing(credentials: Mapping[str, Secret]) -> None:
+    del credentials
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountAccess:
-    """One trader's account with its opened credentials, for the time of one work order."""
+    """One trader's account with its opened credentials, for the time of one work order.
+
+    `account_number` is the venue's own number of the account, where the trader has given it.
+    """
 
     account_id: AccountId
     exchange: str
     environment: str
     credentials: Mapping[str, Secret]
+    account_number: str | None = None
+    keep_credentials: KeepCredentials = _keep_nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a venue can do. What it cannot is refused in words, never approximated.
+
+    `attached_exits` maps the types of an entry that can carry exits to the kinds of exits it can carry;
+    `separate_exits` are the kinds that can be placed for an open position. `cancels_siblings`: when one exit
+    of a position fires, the venue takes the others away itself. `reduces_natively`: the venue itself keeps a
+    reduce-only order from opening; elsewhere it is sized from the position right before it is sent.
+    """
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    attached_exits: Mapping[OrderType, frozenset[ExitKind]]
+    separate_exits: frozenset[ExitKind]
+    cancels_siblings: bool
+    reduces_natively: bool
+    can_short: bool = True
+    sets_leverage: bool = False
+    extended_hours: bool = False
+    option_legs: int = 0
+    futures: bool = False
 
 
 class VenueAdapter(Protocol):
     """A venue. Every method may be called concurrently, for any number of accounts.
 
-    Questions raise VenueUnavailable (ask again later), CredentialsInvalid (the venue does not accept the
-    keys) or UnknownSymbol.
+    Symbols are ours (`domain.symbols`), in and out. Questions raise VenueUnavailable (ask again later),
+    CredentialsInvalid (the venue does not accept the keys), UnknownSymbol, or a plain Refusal with
+    NOT_SUPPORTED for what `capabilities` excludes.
     """
 
     @property
@@ -44,16 +83,32 @@ class VenueAdapter(Protocol):
         ...
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    @property
     def visibility_seconds(self) -> float:
         """How long after a write was given up an order may appear that look-ups do not show yet."""
         ...
 
-    async def validate(self, access: AccountAccess) -> Balance:
-        """Prove that the keys work, and return the balance."""
+    async def validate(self, access: AccountAccess) -> KeyCheck:
+        """Prove that the keys work in this environment and may trade and not withdraw, as far as told."""
+        ...
+
+    async def balance(self, access: AccountAccess) -> Balance:
+        """Return the account's money."""
         ...
 
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
-        """Return steps and minima of an instrument."""
+        """Return steps, minima and maxima of an instrument."""
+        ...
+
+    async def bookmark(self, access: AccountAccess) -> str | None:
+        """Return where the venue's record stands now, for an OrderRequest; None where it keeps none.
+
+        A look-up reads the record from there on. It is written down with the order before that is sent.
+        """
         ...
 
     async def submit(self, access: AccountAccess, order: OrderRequest, permit: Permit) -> Outcome:
@@ -63,10 +118,37 @@ class VenueAdapter(Protocol):
         """
         ...
 
-    async def find_order(
-        self, access: AccountAccess, symbol: str, client_order_id: ClientOrderId
-    ) -> VenueOrder | None:
-        """Return the venue's order of that client id, with its fills; None if the venue shows none."""
+    async def place_exits(
+        self, access: AccountAccess, request: ExitRequest, permit: Permit
+    ) -> Sequence[Outcome]:
+        """Place exits for an open position; one outcome for each of `request.exits`, in their order.
+
+        Where the venue takes them in several writes, `permit` is asked before each, and the ones after a
+        write that did not end in Accepted are not sent. Raises only what `permit` raises.
+        """
+        ...
+
+    async def cancel(self, access: AccountAccess, ref: OrderRef, permit: Permit) -> Outcome:
+        """Cancel an order. May be repeated: cancelling what has ended changes nothing.
+
+        Accepted carries the order as the venue shows it afterwards; its state tells whether it is cancelled,
+        still on its way there, or was filled before. Refused means that the venue shows no such order.
+        """
+        ...
+
+    async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
+        """Return the order, with its fills and their fees; None if the venue shows none.
+
+        It is asked for by `venue_order_id` where the reference has one, else by client id.
+        """
+        ...
+
+    async def open_orders(self, access: AccountAccess, symbol: str | None = None) -> Sequence[VenueOrder]:
+        """Return the orders that work, of one symbol or of all, ours or not."""
+        ...
+
+    async def fills(self, access: AccountAccess, symbol: str, since: datetime) -> Sequence[AccountFill]:
+        """Return the executions in a symbol since a moment, oldest first."""
         ...
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
@@ -75,4 +157,18 @@ class VenueAdapter(Protocol):
 
     async def positions(self, access: AccountAccess) -> Sequence[VenuePosition]:
         """Return everything that is open."""
+        ...
+
+    async def set_leverage(self, access: AccountAccess, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol's next entries. May be repeated."""
+        ...
+
+    async def expirations(self, access: AccountAccess, underlying: str) -> Sequence[date]:
+        """Return the days on which options of an underlying expire, soonest first."""
+        ...
+
+    async def option_chain(
+        self, access: AccountAccess, underlying: str, expiration: date
+    ) -> Sequence[OptionContract]:
+        """Return the contracts of one expiration, by strike, calls before puts."""
         ...

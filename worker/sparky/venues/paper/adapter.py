@@ -5,17 +5,17 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
-from sparky.domain.identifiers import AccountId, ClientOrderId
-from sparky.domain.orders import (
+from sparky.domain.answers import (
     Balance,
     NotSent,
-    OrderRequest,
     Outcome,
     Refused,
     VenueOrder,
     VenuePosition,
 )
+from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.identifiers import AccountId, ClientOrderId
+from sparky.domain.orders import OrderRequest
 from sparky.domain.rules import InstrumentRules
 from sparky.runtime.seams import Sleeper
 from sparky.venues.base import AccountAccess, Permit

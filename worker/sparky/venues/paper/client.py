@@ -3,9 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from sparky.domain.answers import (
+    NotSent,
+    Outcome,
+    Unknown,
+)
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
 from sparky.domain.identifiers import AccountId, ClientOrderId
-from sparky.domain.orders import NotSent, OrderRequest, Outcome, Unknown
+from sparky.domain.orders import OrderRequest
 from sparky.venues.base import Permit
 from sparky.venues.paper.credentials import PaperTerms
 from sparky.venues.paper.orders import order_to_book, terms_to_book

@@ -4,20 +4,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sparky.domain import fields
-from sparky.domain.errors import VenueUnavailable, WorkOrderError
-from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import (
+from sparky.domain.answers import (
     Accepted,
     Balance,
     Fill,
-    OrderState,
     Outcome,
-    PositionSide,
     Refused,
     Unknown,
     VenueOrder,
     VenuePosition,
 )
+from sparky.domain.errors import VenueUnavailable, WorkOrderError
+from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.orders import OrderState, PositionSide
 from sparky.domain.reasons import Reason
 
 CURRENCY: Final = "USD"
