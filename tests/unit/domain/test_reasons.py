@@ -35,6 +35,8 @@ PROMISED = [
     "venue_unavailable",
     "outcome_unknown",
     "insufficient_funds",
+    "market_closed",
+    "invalid_price",
 ]
 
 

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     VENUE_REFUSED = "venue_refused", "The venue refused the order, in its own words."
     VENUE_UNAVAILABLE = "venue_unavailable", "The venue could not be reached; nothing was sent."
     INSUFFICIENT_FUNDS = "insufficient_funds", "The account cannot pay for the order."
+    INVALID_PRICE = "invalid_price", "A price of the order is one that the venue or the market rules out now."
+    MARKET_CLOSED = "market_closed", "The market of the symbol is closed, or the venue has halted it."
     OUTCOME_UNKNOWN = "outcome_unknown", "The venue may or may not have the order; a person must look."
     CLOSE_NOT_FILLED = "close_not_filled", "The close of a reverse did not fill, so nothing was opened."
 
