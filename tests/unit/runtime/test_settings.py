@@ -113,6 +113,13 @@ def test_a_price_feed_may_have_a_query(environment: pytest.MonkeyPatch) -> None:
         ("SPARKY_SUPABASE_URL", "https://abc.co:hunter22", "is not a URL"),
         ("SPARKY_WORKER_TOKEN", "hunter22 hunter22", "worker_token is wrong: must be a key or token"),
         ("SPARKY_SEALING_KEY_FILES", ":", "sealing_key_files is wrong"),
+        ("SPARKY_VENUE_HOSTS", "hunter22", "venue_hosts is wrong: must be an object such as"),
+        ("SPARKY_VENUE_HOSTS", '["hunter22"]', "venue_hosts is wrong: must be an object such as"),
+        ("SPARKY_VENUE_HOSTS", '{"aster": "hunter22"}', "venue_hosts is wrong: must be an object such as"),
+        ("SPARKY_VENUE_HOSTS", '{"aster": {"hunter22": "https://a.co"}}', "production or sandbox"),
+        ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": 22}}', "venue_hosts is wrong: must be an object such"),
+        ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": "http://hunter22.co"}}', "must use https"),
+        ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": "https://u:hunter22@a.co"}}', "must hold no user name"),
     ],
 )
 def test_a_wrong_setting_is_named_without_its_value(
@@ -123,6 +130,17 @@ def test_a_wrong_setting_is_named_without_its_value(
     assert words in message
     assert "hunter22" not in message
     assert "\n" not in message
+
+
+def test_hosts_of_venues_come_from_a_variable_or_a_table_of_the_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "worker.toml"
+    path.write_text('[venue_hosts.oanda]\nsandbox = "https://proxy.example.com/oanda/"\n')
+    assert load_settings().venue_hosts == {}
+    assert load_settings(path).venue_hosts == {"oanda": {"sandbox": "https://proxy.example.com/oanda"}}
+    environment.setenv("SPARKY_VENUE_HOSTS", '{"aster": {"production": "http://127.0.0.1:8000"}}')
+    assert load_settings(path).venue_hosts == {"aster": {"production": "http://127.0.0.1:8000"}}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:54321", "http://localhost:54321/", "http://[::1]:54321"])

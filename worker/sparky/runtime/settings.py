@@ -8,7 +8,6 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -23,11 +22,12 @@ from sparky.domain.identifiers import WorkerId
 from sparky.runtime.seams import RandomSource, SystemRandomSource
 from sparky.runtime.sources import read_config_file, read_credentials, refuse_unknown_variables
 from sparky.runtime.startup_errors import explain
+from sparky.runtime.urls import check_url
+from sparky.runtime.venue_hosts import read_venue_hosts
 
 ENV_PREFIX: Final = "SPARKY_"
 # What remains of a lease after a venue has timed out, to write down the outcome.
 LEASE_MARGIN_SECONDS: Final = 2.0
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SUFFIX_DIGITS: Final = 8
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -66,6 +66,7 @@ class WorkerSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     paper_feed_url: str | None = None
+    venue_hosts: Annotated[dict[str, dict[str, str]], NoDecode] = {}
 
     @classmethod
     def settings_customise_sources(
@@ -96,7 +97,7 @@ class WorkerSettings(BaseSettings):
     @field_validator("supabase_url")
     @classmethod
     def _require_safe_url(cls, value: str) -> str:
-        return _check_url(value, query=False)
+        return check_url(value, query=False)
 
     @field_validator("paper_feed_url")
     @classmethod
@@ -105,7 +106,12 @@ class WorkerSettings(BaseSettings):
             return None
         if "{symbol}" not in value:
             raise ValueError("must have {symbol} where the symbol goes")
-        return _check_url(value, query=True)
+        return check_url(value, query=True)
+
+    @field_validator("venue_hosts", mode="before")
+    @classmethod
+    def _require_venue_hosts(cls, value: Any) -> Any:
+        return read_venue_hosts(value)
 
     @model_validator(mode="after")
     def _require_lease_beyond_venue(self) -> Self:
@@ -156,20 +162,3 @@ def default_worker_id(random: RandomSource) -> WorkerId:
 def _path_from(environ: Mapping[str, str], name: str) -> Path | None:
     value = environ.get(name)
     return Path(value) if value else None
-
-
-def _check_url(value: str, *, query: bool) -> str:
-    # The reasons are raised without the value: a URL that is refused may hold a password.
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname
-        port = parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if not host or parts.scheme not in {"https", "http"} or port == 0:
-        raise ValueError("must be a URL such as https://example.supabase.co")
-    if parts.username or parts.password or parts.fragment or (parts.query and not query):
-        raise ValueError(f"must hold no user name, password{'' if query else ', query'} or fragment")
-    if parts.scheme == "http" and host not in _LOOPBACK:
-        raise ValueError("must use https: plain connections are for this machine only")
-    return value.rstrip("/")
