@@ -8,6 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from sparky.domain.answers import (
 from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, VenueUnavailable
 from sparky.domain.identifiers import SignalId, client_order_id
 from sparky.domain.orders import (
+    OrderRef,
     OrderRequest,
     OrderState,
     PositionSide,
@@ -79,6 +81,11 @@ class Harness(ABC):
         )
         return replace(request, **changes)
 
+    def ref(self, order: OrderRequest) -> OrderRef:
+        """Return what finds an order again."""
+        sent_at = datetime.now(UTC) - timedelta(minutes=5)
+        return OrderRef(client_order_id=order.client_order_id, symbol=order.symbol, sent_at=sent_at)
+
     async def submit(self, order: OrderRequest, permit: Callable[[], None] = lambda: None) -> Outcome:
         """Send an order."""
         return await self.adapter.submit(self.access, order, permit)
@@ -88,7 +95,7 @@ class Harness(ABC):
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + min(self.adapter.visibility_seconds, 2.0)
         while True:
-            found = await self.adapter.find_order(self.access, order.symbol, order.client_order_id)
+            found = await self.adapter.find_order(self.access, self.ref(order))
             if found is not None or loop.time() > give_up_at:
                 return found
             await asyncio.sleep(0.05)
@@ -108,7 +115,7 @@ class VenueConformance:
     """The tests."""
 
     async def test_good_keys_show_a_balance(self, venue: Harness) -> None:
-        balance = await venue.adapter.validate(venue.access)
+        balance = (await venue.adapter.validate(venue.access)).balance
         assert balance.equity > 0
         assert balance.currency
 
@@ -120,7 +127,7 @@ class VenueConformance:
         assert isinstance(outcome, Refused)
         assert outcome.reason_code == "credentials_invalid"
         with pytest.raises(CredentialsInvalid):
-            await venue.adapter.find_order(venue.wrong_access, venue.symbol, venue.order().client_order_id)
+            await venue.adapter.find_order(venue.wrong_access, venue.ref(venue.order()))
         assert await venue.executions(venue.order().client_order_id) == 0
 
     async def test_rules_are_of_the_symbol_and_fit_the_order(self, venue: Harness) -> None:
@@ -145,7 +152,7 @@ class VenueConformance:
 
     async def test_an_order_that_was_never_sent_is_not_found(self, venue: Harness) -> None:
         order = venue.order()
-        assert await venue.adapter.find_order(venue.access, order.symbol, order.client_order_id) is None
+        assert await venue.adapter.find_order(venue.access, venue.ref(order)) is None
 
     async def test_the_same_client_id_is_never_executed_twice_nor_called_refused(
         self, venue: Harness
@@ -245,7 +252,7 @@ class VenueConformance:
         order = venue.order()
         for question in (
             lambda: venue.adapter.validate(venue.access),
-            lambda: venue.adapter.find_order(venue.access, venue.symbol, order.client_order_id),
+            lambda: venue.adapter.find_order(venue.access, venue.ref(order)),
             lambda: venue.adapter.position(venue.access, venue.symbol),
             lambda: venue.adapter.positions(venue.access),
         ):
@@ -260,7 +267,7 @@ class VenueConformance:
         with pytest.raises(VenueUnavailable):
             await venue.adapter.position(venue.access, venue.symbol)
         with pytest.raises(VenueUnavailable):
-            await venue.adapter.find_order(venue.access, venue.symbol, venue.order().client_order_id)
+            await venue.adapter.find_order(venue.access, venue.ref(venue.order()))
 
     async def test_the_permit_is_asked_before_the_order_leaves(self, venue: Harness) -> None:
         asked: list[None] = []

@@ -12,8 +12,16 @@ from psycopg.types.json import Jsonb
 
 from sparky.domain.answers import NotSent, Refused
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
-from sparky.domain.identifiers import AccountId
-from sparky.domain.orders import Side
+from sparky.domain.identifiers import AccountId, ClientOrderId
+from sparky.domain.orders import (
+    ExitKind,
+    ExitLeg,
+    ExitRequest,
+    OrderType,
+    PositionSide,
+    Side,
+    SpreadLeg,
+)
 from sparky.keys.secret import Secret
 from sparky.venues.base import AccountAccess
 from sparky.venues.paper.adapter import PaperAdapter
@@ -23,6 +31,7 @@ from tests.unit.runtime.virtual_seams import VirtualTime
 from tests.venues.conformance import Fault, Harness, VenueConformance, accepted
 
 KEY = "paper-key-of-a-trader"
+TAKE_PROFIT = ExitLeg(client_order_id=ClientOrderId("spX"), kind=ExitKind.TAKE_PROFIT, price=Decimal(120))
 
 
 class Book:
@@ -125,6 +134,47 @@ async def test_an_order_opens_the_account_that_no_validation_has_opened_yet(venu
     venue.fault("lost")
     assert isinstance(await venue.submit(venue.order()), NotSent)
     accepted(await venue.submit(venue.order()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"order_type": OrderType.LIMIT, "limit_price": Decimal(90)},
+        {"order_type": OrderType.STOP, "stop_price": Decimal(110)},
+        {"exits": (TAKE_PROFIT,)},
+        {"legs": (SpreadLeg(symbol="AAPL260417C00200000", side=Side.BUY, ratio=1),)},
+        {"extended_hours": True},
+    ],
+    ids=["limit", "stop", "exits", "options", "extended hours"],
+)
+async def test_what_the_book_does_not_know_is_refused_before_anything_leaves(
+    venue: PaperHarness, change: dict[str, Any]
+) -> None:
+    outcome = await venue.submit(venue.order(**change))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason_code == "not_supported"
+    assert outcome.reason.endswith(".")
+    assert await venue.executions(venue.order().client_order_id) == 0
+
+
+async def test_exits_are_refused_one_by_one(venue: PaperHarness) -> None:
+    request = ExitRequest(
+        symbol=venue.symbol, side=PositionSide.LONG, quantity=venue.quantity, exits=(TAKE_PROFIT,)
+    )
+    outcomes = await venue.adapter.place_exits(venue.access, request, lambda: None)
+    assert [type(outcome) for outcome in outcomes] == [Refused]
+
+
+async def test_a_cancel_shows_the_order_that_is_filled_and_refuses_one_that_is_not_there(
+    venue: PaperHarness,
+) -> None:
+    sent = accepted(await venue.submit(venue.order()))
+    assert accepted(await venue.adapter.cancel(venue.access, venue.ref(venue.order()), lambda: None)) == sent
+    outcome = await venue.adapter.cancel(venue.access, venue.ref(venue.order(2)), lambda: None)
+    assert isinstance(outcome, Refused)
+    venue.fault("down")
+    outcome = await venue.adapter.cancel(venue.access, venue.ref(venue.order()), lambda: None)
+    assert isinstance(outcome, NotSent)
 
 
 async def test_without_any_price_an_order_is_refused_with_what_to_do(venue: PaperHarness) -> None:

@@ -7,6 +7,7 @@ from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderType, Side
 from sparky.domain.plan import Leg, Plan, Purpose, plan_from_json, plan_to_json
+from sparky.domain.reasons import Reason
 
 PLAN = Plan(
     legs=(
@@ -71,6 +72,14 @@ def test_a_stored_plan_is_read_back_equal() -> None:
 def test_what_is_no_plan_is_refused(value: object) -> None:
     with pytest.raises(WorkOrderError, match="plan"):
         plan_from_json(value)
+
+
+def test_a_stored_plan_of_an_order_type_that_is_not_executed_is_not_supported() -> None:
+    value = plan_to_json(PLAN)
+    value["legs"][0]["order_type"] = "stop_limit"
+    with pytest.raises(WorkOrderError, match="'stop_limit'") as caught:
+        plan_from_json(value)
+    assert caught.value.reason_code is Reason.NOT_SUPPORTED
 
 
 def test_a_leg_becomes_the_order_that_is_sent() -> None:

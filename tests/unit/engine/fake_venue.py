@@ -4,12 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 
 from sparky.domain.answers import (
     Accepted,
+    AccountFill,
     Balance,
     Fill,
+    KeyCheck,
     NotSent,
     Outcome,
     Refused,
@@ -19,14 +22,18 @@ from sparky.domain.answers import (
 )
 from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.options import OptionContract
 from sparky.domain.orders import (
+    ExitRequest,
+    OrderRef,
     OrderRequest,
     OrderState,
+    OrderType,
     PositionSide,
     Side,
 )
 from sparky.domain.rules import InstrumentRules
-from sparky.venues.base import AccountAccess, Permit
+from sparky.venues.base import AccountAccess, Capabilities, Permit
 from tests.unit.engine.virtual_loop import LoopClock
 
 PRICE = Decimal(100)
@@ -59,6 +66,14 @@ class FakeVenue:
 
     name = "paper"
     visibility_seconds = 5.0
+    capabilities = Capabilities(
+        order_types=frozenset({OrderType.MARKET}),
+        times_in_force=frozenset(),
+        attached_exits={},
+        separate_exits=frozenset(),
+        cancels_siblings=False,
+        reduces_natively=True,
+    )
 
     def __init__(self) -> None:
         self.script: deque[str] = deque()
@@ -73,7 +88,10 @@ class FakeVenue:
         self.before_permit: Callable[[], None] = lambda: None
         self.look_ups: list[float] = []
 
-    async def validate(self, access: AccountAccess) -> Balance:
+    async def validate(self, access: AccountAccess) -> KeyCheck:
+        return KeyCheck(balance=await self.balance(access))
+
+    async def balance(self, access: AccountAccess) -> Balance:
         del access
         await self._answer()
         return Balance(currency="USD", equity=Decimal(1000), available=Decimal(1000))
@@ -100,14 +118,41 @@ class FakeVenue:
         side = PositionSide.LONG if self.net > 0 else PositionSide.SHORT
         return VenuePosition(symbol=symbol, side=side, quantity=abs(self.net), entry_price=PRICE)
 
-    async def find_order(
-        self, access: AccountAccess, symbol: str, client_order_id: ClientOrderId
-    ) -> VenueOrder | None:
-        del access, symbol
+    async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
+        del access
         self.look_ups.append(LoopClock().monotonic())
         await self._answer()
-        seen = self.orders.get(client_order_id)
+        seen = self.orders.get(ref.client_order_id)
         return None if seen is None or seen.shown_from > LoopClock().monotonic() else seen.order
+
+    async def bookmark(self, access: AccountAccess) -> str | None:
+        del access
+        return None
+
+    async def place_exits(
+        self, access: AccountAccess, request: ExitRequest, permit: Permit
+    ) -> Sequence[Outcome]:
+        raise _never_asked(access, request, permit)
+
+    async def cancel(self, access: AccountAccess, ref: OrderRef, permit: Permit) -> Outcome:
+        raise _never_asked(access, ref, permit)
+
+    async def open_orders(self, access: AccountAccess, symbol: str | None = None) -> Sequence[VenueOrder]:
+        raise _never_asked(access, symbol)
+
+    async def fills(self, access: AccountAccess, symbol: str, since: datetime) -> Sequence[AccountFill]:
+        raise _never_asked(access, symbol, since)
+
+    async def set_leverage(self, access: AccountAccess, symbol: str, leverage: int) -> None:
+        raise _never_asked(access, symbol, leverage)
+
+    async def expirations(self, access: AccountAccess, underlying: str) -> Sequence[date]:
+        raise _never_asked(access, underlying)
+
+    async def option_chain(
+        self, access: AccountAccess, underlying: str, expiration: date
+    ) -> Sequence[OptionContract]:
+        raise _never_asked(access, underlying, expiration)
 
     async def submit(self, access: AccountAccess, order: OrderRequest, permit: Permit) -> Outcome:
         del access
@@ -177,6 +222,10 @@ class FakeVenue:
         if self.unavailable > 0:
             self.unavailable -= 1
             raise VenueUnavailable("the venue did not answer")
+
+
+def _never_asked(*question: object) -> AssertionError:
+    return AssertionError(f"the engine does not ask this of a venue: {question}")
 
 
 def _venue_order(order: OrderRequest, filled: Decimal, state: OrderState) -> VenueOrder:

@@ -12,6 +12,7 @@ from sparky.domain.errors import DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import AccountId, SignalId, UserId
 from sparky.domain.identifiers import client_order_id as client_order_id_of
 from sparky.domain.orders import (
+    OrderRef,
     OrderRequest,
     OrderState,
     PositionSide,
@@ -20,7 +21,7 @@ from sparky.domain.orders import (
 from sparky.domain.work_order import parse_work_order
 from sparky.engine.reconciler import Reconciler
 from sparky.venues.base import AccountAccess
-from tests.unit.engine.virtual_loop import loop_seams
+from tests.unit.engine.virtual_loop import START, loop_seams
 from tests.unit.engine.world import Worker, World
 
 LONG_ONE = Held(symbol="BTCUSDT", side=PositionSide.LONG, quantity=Decimal(1))
@@ -108,7 +109,11 @@ async def test_an_order_that_outlived_its_signal_is_brought_to_its_end() -> None
     )
     access = AccountAccess(account_id=AccountId("a"), exchange="paper", environment="paper", credentials={})
     await world.venue.submit(access, order, lambda: None)
-    end = OpenEnd(signal_id=signal_id, leg=1, symbol="BTCUSDT", client_order_id=client_order_id)
+    end = OpenEnd(
+        signal_id=signal_id,
+        leg=1,
+        ref=OrderRef(client_order_id=client_order_id, symbol="BTCUSDT", sent_at=START),
+    )
     result = await compared(world, Queue(due(world, LONG_ONE, ends=(end,))))
     ((told, news),) = result.news
     assert told == signal_id

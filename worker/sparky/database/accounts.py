@@ -10,7 +10,7 @@ from sparky.domain import fields
 from sparky.domain.errors import DatabaseContractError, WorkOrderError
 from sparky.domain.identifiers import ClientOrderId, SignalId, UserId, WorkerId
 from sparky.domain.news import OrderNews
-from sparky.domain.orders import PositionSide
+from sparky.domain.orders import OrderRef, PositionSide
 from sparky.domain.work_order import Account, parse_account
 
 _PLACE = "account"
@@ -22,8 +22,7 @@ class OpenEnd:
 
     signal_id: SignalId
     leg: int
-    symbol: str
-    client_order_id: ClientOrderId
+    ref: OrderRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +95,12 @@ def _open_end(source: Mapping[str, Any]) -> OpenEnd:
     return OpenEnd(
         signal_id=SignalId(fields.identifier(source, "signal_id", _PLACE)),
         leg=fields.integer(source, "leg", _PLACE, least=1),
-        symbol=fields.text(source, "symbol", _PLACE),
-        client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
+        ref=OrderRef(
+            client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
+            symbol=fields.text(source, "symbol", _PLACE),
+            sent_at=fields.moment(source, "submitted_at", _PLACE),
+            venue_order_id=fields.optional(fields.text, source, "venue_order_id", _PLACE),
+        ),
     )
 
 

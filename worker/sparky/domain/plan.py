@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, unique
-from typing import Any
+from typing import Any, Final
 
 from sparky.domain import fields
+from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import (
     OrderRequest,
@@ -14,6 +15,8 @@ from sparky.domain.orders import (
     Side,
 )
 from sparky.domain.reasons import Reason
+
+_EXECUTED_TYPES: Final = (OrderType.MARKET,)
 
 
 @unique
@@ -102,6 +105,19 @@ def plan_from_json(value: Any, path: str = "plan") -> Plan:
     return Plan(legs=legs, notes=notes)
 
 
+def executed_type(source: Mapping[str, Any], path: str) -> OrderType:
+    """Read an order type, of those that can be planned; the venues know more.
+
+    Raises:
+        WorkOrderError: it is missing or, with NOT_SUPPORTED, another one.
+    """
+    name = fields.text(source, "order_type", path)
+    if name not in _EXECUTED_TYPES:
+        problem = f"is {name[:32]!r}, and only {', '.join(_EXECUTED_TYPES)} orders are executed"
+        raise WorkOrderError(f"{path}.order_type", problem, reason_code=Reason.NOT_SUPPORTED)
+    return OrderType(name)
+
+
 def _leg_to_json(leg: Leg) -> dict[str, Any]:
     return {
         "leg": leg.number,
@@ -121,7 +137,7 @@ def _leg_from_json(source: Mapping[str, Any], path: str) -> Leg:
         number=fields.integer(source, "leg", path, least=1),
         client_order_id=ClientOrderId(fields.text(source, "client_order_id", path)),
         side=fields.choice(source, "side", path, Side),
-        order_type=fields.choice(source, "order_type", path, OrderType),
+        order_type=executed_type(source, path),
         quantity=fields.positive(source, "quantity", path),
         purpose=fields.choice(source, "purpose", path, Purpose),
         reduce_only=fields.boolean(source, "reduce_only", path),

@@ -16,8 +16,7 @@ from sparky.domain.orders import (
     PositionSide,
     Side,
 )
-from sparky.domain.plan import Plan, plan_from_json
-from sparky.domain.reasons import Reason
+from sparky.domain.plan import Plan, executed_type, plan_from_json
 
 
 @unique
@@ -212,7 +211,7 @@ def _parse_alert(source: Mapping[str, Any]) -> AlertTerms:
     if close_percent is not None and close_percent > _HUNDRED:
         raise WorkOrderError(f"{path}.close_percent", f"must be at most 100, not {close_percent}")
     return AlertTerms(
-        order_type=_parse_order_type(source, path),
+        order_type=executed_type(source, path),
         quantity=fields.optional(fields.positive, source, "quantity", path),
         position_size_usd=fields.optional(fields.positive, source, "position_size_usd", path),
         price=fields.optional(fields.positive, source, "price", path),
@@ -220,14 +219,6 @@ def _parse_alert(source: Mapping[str, Any]) -> AlertTerms:
         reduce_only=fields.optional(fields.boolean, source, "reduce_only", path) or False,
         dry_run=fields.optional(fields.boolean, source, "dry_run", path) or False,
     )
-
-
-def _parse_order_type(source: Mapping[str, Any], path: str) -> OrderType:
-    name = fields.text(source, "order_type", path)
-    if name not in set(OrderType):
-        problem = f"is {name[:32]!r}, and only {', '.join(OrderType)} orders are executed"
-        raise WorkOrderError(f"{path}.order_type", problem, reason_code=Reason.NOT_SUPPORTED)
-    return OrderType(name)
 
 
 def _parse_settings(source: Mapping[str, Any]) -> Settings:

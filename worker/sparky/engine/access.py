@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from sparky.domain.answers import (
-    Balance,
+    KeyCheck,
     NotSent,
     Outcome,
     Unknown,
@@ -16,8 +16,8 @@ from sparky.domain.answers import (
     VenuePosition,
 )
 from sparky.domain.errors import LostClaim, Refusal, VenueUnavailable
-from sparky.domain.identifiers import ClientOrderId, UserId
-from sparky.domain.orders import OrderRequest
+from sparky.domain.identifiers import UserId
+from sparky.domain.orders import OrderRef, OrderRequest
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import Account
@@ -45,8 +45,8 @@ class OpenAccount:
     def visibility_seconds(self) -> float:
         return self.adapter.visibility_seconds
 
-    async def validate(self) -> Balance:
-        """Prove that the keys work, and return the balance."""
+    async def validate(self) -> KeyCheck:
+        """Prove that the keys work, and return what the venue says of them."""
         return await self._in_time(self.adapter.validate(self.access))
 
     async def rules(self, symbol: str) -> InstrumentRules:
@@ -61,9 +61,9 @@ class OpenAccount:
         """Return everything that is open."""
         return await self._in_time(self.adapter.positions(self.access))
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> VenueOrder | None:
-        """Return the venue's order of that client id."""
-        return await self._in_time(self.adapter.find_order(self.access, symbol, client_order_id))
+    async def find_order(self, ref: OrderRef) -> VenueOrder | None:
+        """Return the venue's order of that reference."""
+        return await self._in_time(self.adapter.find_order(self.access, ref))
 
     async def submit(self, order: OrderRequest, permit: SendingPermit) -> Outcome:
         """Send an order, once. When this returns or raises, no byte of it leaves any more.

@@ -31,7 +31,7 @@ from sparky.domain.errors import (
 from sparky.domain.freshness import check_age
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.news import OrderNews
-from sparky.domain.orders import OrderState
+from sparky.domain.orders import OrderRef, OrderState
 from sparky.domain.plan import Decision, Leg, Plan, Rejection
 from sparky.domain.planner import is_exit, make_plan
 from sparky.domain.reasons import Reason
@@ -268,7 +268,7 @@ class Execution:
     ) -> VenueOrder | None:
         """Return the venue's order, or None when it certainly has none."""
         answer = await self._equipment.look_ups.look_up(
-            account, self._order.symbol, leg.client_order_id, lease=self._lease, silent_since=silent_since
+            account, self._ref_of(leg), lease=self._lease, silent_since=silent_since
         )
         if isinstance(answer, Found):
             self._record.note_answer(leg, answer.order, self._monotonic() - written_at)
@@ -288,7 +288,7 @@ class Execution:
             tries += 1
             await self._pause(tries)
             try:
-                seen = await account.find_order(self._order.symbol, leg.client_order_id)
+                seen = await account.find_order(self._ref_of(leg))
             except VenueUnavailable as error:
                 _log.warning("order_not_seen", error=str(error), client_order_id=leg.client_order_id)
                 continue
@@ -329,6 +329,16 @@ class Execution:
     def _now(self) -> datetime:
         # The database's time carried forward, never too early: no clock but its own decides what is too old.
         return self._order.now + timedelta(seconds=self._monotonic() - self._asked_at)
+
+    def _ref_of(self, leg: Leg) -> OrderRef:
+        earlier = next((order for order in self._order.orders if order.leg == leg.number), None)
+        return OrderRef(
+            client_order_id=leg.client_order_id,
+            symbol=self._order.symbol,
+            # What this claim sends, it sends after the moment at which the database answered it.
+            sent_at=self._order.now if earlier is None else earlier.submitted_at,
+            venue_order_id=None if earlier is None else earlier.venue_order_id,
+        )
 
     def _moment_of(self, moment: datetime) -> float:
         # The database's time on our monotonic clock, never too early: what waits for it waits long enough.

@@ -8,7 +8,7 @@ import structlog
 from sparky.domain.answers import VenueOrder
 from sparky.domain.backoff import Backoff
 from sparky.domain.errors import VenueUnavailable
-from sparky.domain.identifiers import ClientOrderId
+from sparky.domain.orders import OrderRef
 from sparky.engine.access import OpenAccount
 from sparky.engine.leases import Lease, LeaseKeeper
 from sparky.runtime.seams import Seams
@@ -53,8 +53,7 @@ class LookUps:
     async def look_up(
         self,
         account: OpenAccount,
-        symbol: str,
-        client_order_id: ClientOrderId,
+        ref: OrderRef,
         *,
         lease: Lease,
         silent_since: float,
@@ -75,9 +74,9 @@ class LookUps:
             await self._leases.require(lease, _ROOM_SECONDS)
             asked_at = self._now()
             try:
-                order = await account.find_order(symbol, client_order_id)
+                order = await account.find_order(ref)
             except VenueUnavailable as error:
-                _log.warning("look_up_failed", error=str(error), client_order_id=client_order_id)
+                _log.warning("look_up_failed", error=str(error), client_order_id=ref.client_order_id)
                 if asked_at > give_up_at:
                     return CannotTell(str(error))
             else:

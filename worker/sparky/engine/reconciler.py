@@ -82,7 +82,7 @@ async def _news_of(opened: OpenAccount, due: DueAccount) -> list[tuple[str, Orde
     """Ask for each open end; an order that the venue no longer shows is left for a person to see."""
     news: list[tuple[str, OrderNews]] = []
     for end in due.open_ends:
-        order = await opened.find_order(end.symbol, end.client_order_id)
+        order = await opened.find_order(end.ref)
         if order is not None:
             news.append((end.signal_id, OrderNews.of(end.leg, order)))
     return news
