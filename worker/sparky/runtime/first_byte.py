@@ -15,8 +15,9 @@ def before_first_byte(act: Callable[[], None]) -> dict[str, Any]:
     """
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
-        del info
-        if event.endswith(_HEADERS_GO_OUT):
+        # The request that opens a tunnel through a proxy bears the same extensions.
+        tunnel = getattr(info.get("request"), "method", None) == b"CONNECT"
+        if event.endswith(_HEADERS_GO_OUT) and not tunnel:
             act()
 
     return {"trace": trace}

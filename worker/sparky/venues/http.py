@@ -1,0 +1,295 @@
+"""Requests to a venue over HTTP: one try, one time limit, every ending classified, no secret shown."""
+
+import asyncio
+import html
+import json
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self
+
+import h11
+import httpcore
+import httpx
+
+from sparky import __version__
+from sparky.domain.answers import NotSent, Unknown
+from sparky.domain.errors import VenueUnavailable
+from sparky.runtime.first_byte import before_first_byte
+from sparky.venues.base import Permit
+from sparky.venues.inflate import ACCEPT_ENCODING, Unreadable, inflate
+
+_LONGEST_ANSWER: Final = 16 * 1024 * 1024
+_MOST_WORDS: Final = 300
+# Read for its words at most: pages of gateways are long, and what they say stands at their start.
+_WORDS_WITHIN: Final = 32 * 1024
+# A longer number would be spelt out in as many digits wherever it is shown or sent.
+_MOST_DIGITS: Final = 60
+_KEEP_ALIVE_SECONDS: Final = 30.0
+# Each alternative runs on to the end when it is not closed: no page takes quadratic time.
+_MARKUP: Final = re.compile(
+    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|</?[a-z!][^<>]*>", re.IGNORECASE | re.DOTALL
+)
+# Everything that httpx, what it is made of, and sockets raise. Not Exception: a fault of ours shall be seen.
+_TRANSPORT: Final = (
+    httpx.HTTPError,
+    httpx.StreamError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    httpcore.ConnectionNotAvailable,
+    h11.ProtocolError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
+
+
+class NotJson(ValueError):  # noqa: N818 - says what the answer is
+    """An answer is not JSON, or holds numbers that no venue means. The message is without its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, with path, query and content exactly as they go out; the query has no question mark.
+
+    Only method and path are shown: everything else may hold credentials or signatures.
+    """
+
+    method: str
+    path: str
+    query: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whatever its status: redirects are not followed. Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """Return the content; numbers with a fraction come as Decimal.
+
+        Raises:
+            NotJson: it is not JSON, or has NaN, an infinity, or a number of more than 60 digits.
+        """
+        # Raised outside of the handler: the decoder's error carries the content.
+        try:
+            return json.loads(
+                self.content, parse_float=_fraction, parse_int=_integer, parse_constant=_no_number
+            )
+        except (ValueError, RecursionError):
+            pass
+        raise NotJson(f"an answer with HTTP status {self.status} is not JSON")
+
+    @property
+    def words(self) -> str:
+        """What the content says to a person: without markup, on one line of at most 300 characters."""
+        text = self.content[:_WORDS_WITHIN].decode("utf-8", "replace")
+        return plain_words(html.unescape(_MARKUP.sub(" ", text)))
+
+
+def plain_words(text: str) -> str:
+    """Return a venue's words on one line, of at most 300 printable characters."""
+    printable = "".join(each if each.isprintable() else " " for each in text[:_WORDS_WITHIN])
+    line = " ".join(printable.split())
+    return line if len(line) <= _MOST_WORDS else f"{line[: _MOST_WORDS - 1]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    why: str
+    left: bool
+
+
+class _Departure:
+    """Asks the permit at the last moment, and knows whether the request left."""
+
+    def __init__(self, permit: Permit) -> None:
+        self._permit = permit
+        self.left = False
+        self.refusal: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._permit()
+        except BaseException as refusal:
+            self.refusal = refusal
+            raise
+        self.left = True
+
+
+class VenueHttp:
+    """The connections to one venue, for all traders and environments. An async context manager.
+
+    `venue` is its name in sentences; `hosts` has the base URL of each environment. `connect_seconds` bounds
+    the wait for a connection, and together with `read_seconds` the whole request to the last byte of its
+    answer. Cookies are neither kept nor sent: the next request may be another trader's.
+    """
+
+    def __init__(
+        self,
+        venue: str,
+        hosts: Mapping[str, str],
+        *,
+        connect_seconds: float = 2.0,
+        read_seconds: float = 5.0,
+        connections: int = 20,
+        ssl_context: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.venue = venue
+        self._hosts = {environment: url.rstrip("/") for environment, url in hosts.items()}
+        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=connect_seconds)
+        self._seconds = connect_seconds + read_seconds
+        self._limits = httpx.Limits(
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=_KEEP_ALIVE_SECONDS,
+        )
+        self._ssl_context = ssl_context
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = httpx.AsyncClient(
+            timeout=self._timeout,
+            limits=self._limits,
+            follow_redirects=False,
+            verify=self._ssl_context or _shared_ssl_context(),
+            transport=self._transport,
+            headers={"User-Agent": f"sparky/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def ask(self, environment: str, request: Request) -> Reply:
+        """Ask a question, once. Any status is an answer.
+
+        Raises:
+            VenueUnavailable: no answer came, or none that can be read.
+        """
+        ending = await self._exchange(environment, request, _Departure(_always))
+        if isinstance(ending, _Failure):
+            question = f"{request.method} {request.path}"
+            raise VenueUnavailable(f"{self.venue} did not answer {question}: {ending.why}.")
+        return ending
+
+    async def write(
+        self, environment: str, request: Request | Callable[[], Request], permit: Permit
+    ) -> Reply | NotSent | Unknown:
+        """Send a write, once, after `permit` has allowed it right before the first byte.
+
+        A callable makes the request as late as it can be made, for what grows stale, such as a nonce. NotSent
+        means that no byte of it left. Only what `permit` or the callable raises passes.
+        """
+        ending = await self._exchange(
+            environment, request if isinstance(request, Request) else request(), _Departure(permit)
+        )
+        if isinstance(ending, Reply):
+            return ending
+        if ending.left:
+            return Unknown(f"{self.venue} may have the request, but gave no answer to it: {ending.why}.")
+        return NotSent(f"{self.venue} was not reached, nothing was sent: {ending.why}.")
+
+    async def _exchange(self, environment: str, request: Request, departure: _Departure) -> Reply | _Failure:
+        host = self._hosts.get(environment)
+        if host is None:
+            known = " and ".join(sorted(self._hosts))
+            return _Failure(f"it has no environment {environment!r}, only {known}", left=False)
+        if self._client is None:
+            return _Failure("its connections are closed, because the worker stops", left=False)
+        # Returned, not raised, from here: an exception would carry the transport's own, which quotes headers.
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await _send(self._client, host, request, departure)
+        except _TRANSPORT as error:
+            if error is departure.refusal:
+                raise
+            return _Failure(_name_of(error), departure.left)
+
+
+async def _send(client: httpx.AsyncClient, host: str, request: Request, departure: _Departure) -> Reply:
+    async with client.stream(
+        request.method,
+        _exact_url(host, request),
+        headers=dict(request.headers),
+        content=request.content,
+        extensions=before_first_byte(departure),
+    ) as response:
+        content = bytearray()
+        # Raw: the library would unfold a compressed answer whole before it could be measured.
+        async for part in response.aiter_raw():
+            content += part
+            if len(content) > _LONGEST_ANSWER:
+                raise Unreadable("too long")
+        return Reply(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            content=inflate(bytes(content), response.headers.get("content-encoding", ""), _LONGEST_ANSWER),
+        )
+
+
+def _exact_url(host: str, request: Request) -> httpx.URL:
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    url = httpx.URL(f"{host}{target}")
+    # A signature holds for these very bytes.
+    if url.raw_path != target.encode("ascii"):
+        raise ValueError("a path or query is not percent-encoded")
+    return url
+
+
+def _name_of(error: BaseException) -> str:
+    # The text may quote a header, and with it a token.
+    return "TimeLimit" if type(error) is TimeoutError else type(error).__name__
+
+
+def _always() -> None:
+    """Permit questions, which change nothing."""
+
+
+@cache
+def _shared_ssl_context() -> ssl.SSLContext:
+    # The certificates of the authorities take megabytes: one copy serves all venues.
+    return httpx.create_ssl_context()
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number is out of range") from None
+    if len(text) > _MOST_DIGITS or abs(value.adjusted()) > _MOST_DIGITS:
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("a number is out of range")
+    return int(text)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number")
