@@ -34,6 +34,7 @@ from sparky.venues.base import VenueAdapter
 from sparky.venues.paper.adapter import PaperAdapter
 from sparky.venues.paper.client import PaperClient
 from sparky.venues.paper.feed import HttpPriceFeed
+from sparky.venues.registry import open_venues
 
 _BEGINNINGS_PER_CALL: Final = 50
 _RPC_SECONDS: Final = 5.0
@@ -127,7 +128,7 @@ async def run_worker(settings: WorkerSettings, seams: Seams) -> None:
     """Run a worker until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: a sealing key cannot be read.
+        ConfigurationError: a sealing key cannot be read, or `venue_hosts` names what is no venue.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -140,7 +141,8 @@ async def run_worker(settings: WorkerSettings, seams: Seams) -> None:
         feeds = await resources.enter_async_context(httpx.AsyncClient())
         feed = None if settings.paper_feed_url is None else HttpPriceFeed(settings.paper_feed_url, feeds)
         paper = PaperAdapter(PaperClient(book), seams.sleeper, feed=feed)
-        await Worker(settings, seams, rpc, (paper,)).run(stop)
+        venues = await resources.enter_async_context(open_venues(seams, settings.venue_hosts))
+        await Worker(settings, seams, rpc, (paper, *venues.values())).run(stop)
 
 
 def _rpc_client(settings: WorkerSettings) -> RpcClient:

@@ -119,6 +119,7 @@ def test_a_price_feed_may_have_a_query(environment: pytest.MonkeyPatch) -> None:
         ("SPARKY_VENUE_HOSTS", '{"aster": {"hunter22": "https://a.co"}}', "production or sandbox"),
         ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": 22}}', "venue_hosts is wrong: must be an object such"),
         ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": "http://hunter22.co"}}', "must use https"),
+        ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": "https://a.co/v3"}}', "must have no path"),
         ("SPARKY_VENUE_HOSTS", '{"aster": {"sandbox": "https://u:hunter22@a.co"}}', "must hold no user name"),
     ],
 )
@@ -136,9 +137,9 @@ def test_hosts_of_venues_come_from_a_variable_or_a_table_of_the_file(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "worker.toml"
-    path.write_text('[venue_hosts.oanda]\nsandbox = "https://proxy.example.com/oanda/"\n')
+    path.write_text('[venue_hosts.oanda]\nsandbox = "https://proxy.example.com/"\n')
     assert load_settings().venue_hosts == {}
-    assert load_settings(path).venue_hosts == {"oanda": {"sandbox": "https://proxy.example.com/oanda"}}
+    assert load_settings(path).venue_hosts == {"oanda": {"sandbox": "https://proxy.example.com"}}
     environment.setenv("SPARKY_VENUE_HOSTS", '{"aster": {"production": "http://127.0.0.1:8000"}}')
     assert load_settings(path).venue_hosts == {"aster": {"production": "http://127.0.0.1:8000"}}
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sparky.runtime.urls import check_url
 
@@ -34,6 +35,14 @@ def _read_hosts(hosts: Any) -> dict[str, str]:
     if not set(hosts) <= _ENVIRONMENTS:
         raise ValueError("must name environments: production or sandbox")
     try:
-        return {environment: check_url(url, query=False) for environment, url in hosts.items()}
+        return {environment: _check_host(url) for environment, url in hosts.items()}
     except ValueError as error:
         raise ValueError(f"has a URL that {error}") from None
+
+
+def _check_host(url: str) -> str:
+    checked = check_url(url, query=False)
+    if urlsplit(checked).path:
+        # Paths are signed at some venues as they are sent.
+        raise ValueError("must have no path")
+    return checked
