@@ -1,5 +1,7 @@
 """What a venue allows for one instrument, and exact arithmetic on its steps."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation
 from typing import Final
@@ -9,14 +11,38 @@ from typing import Final
 _EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
 _HUNDRED: Final = Decimal(100)
 _ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
+_ABOVE_ZERO: Final = (
+    "quantity_step",
+    "price_tick",
+    "max_quantity",
+    "market_quantity_step",
+    "max_market_quantity",
+    "max_price",
+    "multiplier",
+)
+_NOT_NEGATIVE: Final = ("min_quantity", "min_notional", "min_market_quantity", "min_price")
+
+
+@dataclass(frozen=True, slots=True)
+class TickBand:
+    """The price tick for prices below a bound; without a bound, for all that are left."""
+
+    below: Decimal | None
+    tick: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRules:
-    """Steps and minima of one instrument. `min_quantity` and `min_notional` are 0 where there is none.
+    """Steps, minima and maxima of one instrument.
+
+    `min_quantity` and `min_notional` are 0 where there is none; of the optional ones None means that there
+    is none, or for the market ones that those of limit orders hold. The first of `tick_bands` that fits a
+    price has its tick, else it is `price_tick`. `multiplier` is what one unit of quantity holds of what the
+    price is for, such as 100 for an option. A `closing_only` instrument takes no order that opens.
 
     Raises:
-        ValueError: a step is not above zero, or a minimum is negative.
+        ValueError: a step, a maximum or the multiplier is not above zero, or a minimum is negative.
     """
 
     symbol: str
@@ -25,23 +51,57 @@ class InstrumentRules:
     min_quantity: Decimal = _ZERO
     min_notional: Decimal = _ZERO
     can_short: bool = True
+    max_quantity: Decimal | None = None
+    market_quantity_step: Decimal | None = None
+    min_market_quantity: Decimal | None = None
+    max_market_quantity: Decimal | None = None
+    tick_bands: tuple[TickBand, ...] = ()
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    multiplier: Decimal = _ONE
+    tradable: bool = True
+    closing_only: bool = False
 
     def __post_init__(self) -> None:
         if not self.symbol:
             raise ValueError("instrument rules need a symbol")
-        for name in ("quantity_step", "price_tick"):
-            value = getattr(self, name)
-            if not value.is_finite() or value <= 0:
+        above_zero = {name: getattr(self, name) for name in _ABOVE_ZERO}
+        above_zero |= {
+            f"tick {number} of tick_bands": band.tick for number, band in enumerate(self.tick_bands)
+        }
+        for name, value in above_zero.items():
+            if value is not None and not (value.is_finite() and value > 0):
                 raise ValueError(f"{name} of {self.symbol} must be above zero, not {value}")
-        for name in ("min_quantity", "min_notional"):
+        for name in _NOT_NEGATIVE:
             value = getattr(self, name)
-            if not value.is_finite() or value < 0:
+            if value is not None and not (value.is_finite() and value >= 0):
                 raise ValueError(f"{name} of {self.symbol} must not be negative, not {value}")
 
     @property
     def smallest_quantity(self) -> Decimal:
         """The smallest multiple of the step that is not below the venue's minimum."""
         return max(self.quantity_step, round_up_to_step(self.min_quantity, self.quantity_step))
+
+    def tick_at(self, price: Decimal) -> Decimal:
+        """Return the step of prices around `price`."""
+        for band in self.tick_bands:
+            if band.below is None or price < band.below:
+                return band.tick
+        return self.price_tick
+
+    def price_down(self, price: Decimal) -> Decimal:
+        """Return an allowed price close to `price` and not above it, for prices of zero or more."""
+        return self._on_tick(price, round_down_to_step)
+
+    def price_up(self, price: Decimal) -> Decimal:
+        """Return an allowed price close to `price` and not below it, for prices of zero or more."""
+        return self._on_tick(price, round_up_to_step)
+
+    def _on_tick(self, price: Decimal, rounded: Callable[[Decimal, Decimal], Decimal]) -> Decimal:
+        # A step out of one band may land beside the steps of the next; there are only so many bands.
+        for _ in range(len(self.tick_bands) + 1):
+            price = rounded(price, self.tick_at(price))
+        return price
 
     def quantity_down(self, quantity: Decimal) -> Decimal:
         """Return the largest tradable quantity that is not above `quantity`; it may be zero."""
@@ -50,7 +110,8 @@ class InstrumentRules:
     def quantity_for(self, notional: Decimal, price: Decimal) -> Decimal:
         """Return the largest tradable quantity that costs no more than `notional` at `price`."""
         # notional // (price * step) is exact; notional / price is not
-        steps = _EXACT.divide_int(notional, _EXACT.multiply(price, self.quantity_step))
+        of_one_step = _EXACT.multiply(_EXACT.multiply(price, self.multiplier), self.quantity_step)
+        steps = _EXACT.divide_int(notional, of_one_step)
         return _EXACT.multiply(steps, self.quantity_step)
 
     def quantity_of_percent(self, quantity: Decimal, percent: Decimal) -> Decimal:
@@ -69,6 +130,13 @@ def round_up_to_step(value: Decimal, step: Decimal) -> Decimal:
     """Return the smallest multiple of `step` that is not below `value`, for values of zero or more."""
     down = round_down_to_step(value, step)
     return down if down == value else _EXACT.add(down, step)
+
+
+def common_step(left: Decimal, right: Decimal) -> Decimal:
+    """Return the smallest step whose multiples are multiples of both."""
+    exponent = min(int(left.as_tuple().exponent), int(right.as_tuple().exponent), 0)
+    whole = math.lcm(*(int(_EXACT.scaleb(step, -exponent)) for step in (left, right)))
+    return _EXACT.scaleb(Decimal(whole), exponent)
 
 
 def exact_product(left: Decimal, right: Decimal) -> Decimal:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sparky.domain.answers import Refused
+from sparky.domain.fitting import Misfit
 from sparky.domain.reasons import Reason
 from sparky.venues.http import plain_words
 
@@ -33,6 +34,11 @@ def refusal(
         venue_code=named or None,
         try_again=try_again,
     )
+
+
+def misfit_refusal(misfit: Misfit) -> Refused:
+    """Return the refusal of an order that was held back, because the venue could only refuse it."""
+    return Refused(reason_code=misfit.reason_code, reason=misfit.reason)
 
 
 def _sentence(text: str) -> str:
