@@ -1,0 +1,1 @@
+"""`sparky venue`: what a person asks a venue by hand."""
