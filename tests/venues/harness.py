@@ -8,21 +8,21 @@ A venue's test file holds one subclass of `Harness` and
 `open` builds everything anew for each case: the fake, the adapter over a real socket, two traders. Members:
 
     name, cannot                what the venue is called, and why it lacks what it lacks (see `subjects`)
-    adapter, impatient          the same venue twice; `impatient` gives up reading after about 0.1 s
+    adapter, impatient          the same venue twice; `impatient` gives up reading after about 0.3 s
     access, other_access        two traders with keys and accounts of their own
     wrong_access                keys that the venue does not know
     misplaced_access            good keys of the other environment             (OTHER_ENVIRONMENT)
     server, time                the fake, and the clock that it shares with the adapter; None for paper
     symbol, quantity, price     a tradable symbol, a size that fits its steps, the price the fake starts at
     tick                        the price step near that price
-    too_much                    far more than the account can pay for
+    too_much                    far more than the account can pay for; ten times `quantity` it can pay for
     too_small, too_large        below the venue's minimum or step, above its maximum   (SMALLEST, LARGEST)
     unknown_symbol, nearest     one that is not listed, and a listed one that its refusal must name
     underlying                  what the chain of options is asked for         (OPTIONS)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
@@ -30,7 +30,7 @@ from typing import Any, ClassVar, Self
 
 import pytest
 
-from sparky.domain.answers import Accepted, Outcome, VenueOrder
+from sparky.domain.answers import Accepted, Outcome, Refused, VenueOrder
 from sparky.domain.identifiers import ClientOrderId, SignalId, client_order_id
 from sparky.domain.orders import (
     ExitKind,
@@ -56,6 +56,24 @@ _HUNDRED = Decimal(100)
 
 def allow() -> None:
     """Permit everything."""
+
+
+def says_what_to_do(sentence: str) -> None:
+    """Assert that a trader could read it: words that end with a full stop, and no rest of a program."""
+    assert sentence.endswith("."), sentence
+    assert len(sentence.split()) > 4, sentence
+    assert sentence[0].isupper(), sentence
+    assert sentence.isprintable(), sentence
+    assert not [rest for rest in ("None", "{", "Error(", "<", "Decimal(") if rest in sentence], sentence
+
+
+def refused(outcome: Outcome, reason_code: str | None = None) -> Refused:
+    """Return an outcome that has to be Refused, for that reason, in a sentence."""
+    assert isinstance(outcome, Refused), outcome
+    says_what_to_do(outcome.reason)
+    if reason_code is not None:
+        assert outcome.reason_code == reason_code, outcome
+    return outcome
 
 
 def accepted(outcome: Outcome) -> VenueOrder:
@@ -130,6 +148,11 @@ class Harness(ABC):
         assert self.server is not None, "mark the case with Subject.HTTP"
         return sum(len(self.server.asked(kind)) for kind in kinds)
 
+    async def everything_late(self) -> None:
+        """Return when the venue has executed what reached it late."""
+        if self.server is not None:
+            await self.server.everything_late()
+
     def pass_time(self, seconds: float) -> None:
         """Let time pass, for the venue and for the adapter."""
         self.time.jump(seconds)
@@ -193,6 +216,20 @@ class Harness(ABC):
 
     # Shorthand for the cases.
 
+    def questions(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """Return every question that cannot be answered without asking the venue."""
+        adapter, access = self.adapter, self.access
+        return {
+            "validate": lambda: adapter.validate(access),
+            "balance": lambda: adapter.balance(access),
+            "rules": lambda: adapter.rules(access, self.symbol),
+            "find_order": lambda: adapter.find_order(access, self.ref(self.order())),
+            "open_orders": lambda: adapter.open_orders(access),
+            "fills": lambda: adapter.fills(access, self.symbol, self.time.now()),
+            "position": lambda: adapter.position(access, self.symbol),
+            "positions": lambda: adapter.positions(access),
+        }
+
     @property
     def kinds(self) -> frozenset[ExitKind]:
         """The exits that can be placed for an open position."""
@@ -247,6 +284,12 @@ class Harness(ABC):
             )
         default = 5 if kind is ExitKind.TAKE_PROFIT else -5
         return ExitLeg(client_order_id=self.client_id(number), kind=kind, price=self.at(percent or default))
+
+    def entry_with(self, *legs: ExitLeg) -> OrderRequest:
+        """Return an order that fills at once and carries exits: at the market where that may carry them."""
+        if OrderType.MARKET in self.adapter.capabilities.attached_exits:
+            return self.order(1, exits=legs)
+        return self.resting(1, exits=legs, limit_price=self.at(0))
 
     def exits(self, *legs: ExitLeg, entry: OrderRequest | None = None, **changes: Any) -> ExitRequest:
         """Return exits for a long position of `quantity`."""

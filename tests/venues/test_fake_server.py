@@ -162,7 +162,7 @@ async def test_a_late_request_is_executed_after_its_sender_was_cut_off(
     assert server.executed == 0
     server.arm(Fault.DOWN)
     server.heal()
-    await asyncio.wait(server._port._later)
+    await server.everything_late()
     assert server.executed == 1
 
 

@@ -1,18 +1,14 @@
 """The paper venue on its real book."""
 
 import asyncio
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from sparky.domain.answers import NotSent, Refused
-from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
-from sparky.domain.identifiers import AccountId, ClientOrderId
+from sparky.domain.errors import VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import (
     ExitKind,
     ExitLeg,
@@ -22,116 +18,34 @@ from sparky.domain.orders import (
     Side,
     SpreadLeg,
 )
-from sparky.keys.secret import Secret
-from sparky.venues.base import AccountAccess
 from sparky.venues.paper.adapter import PaperAdapter
 from sparky.venues.paper.client import PaperClient
-from tests.database.world import Trader, World
+from tests.database.world import World
 from tests.unit.runtime.virtual_seams import VirtualTime
-from tests.venues.conformance import Fault, Harness, VenueConformance, accepted
+from tests.venues.conformance import VenueConformance, accepted
+from tests.venues.fakes.paper import KEY, PaperHarness
+from tests.venues.fakes.server import Fault
 
-KEY = "paper-key-of-a-trader"
 TAKE_PROFIT = ExitLeg(client_order_id=ClientOrderId("spX"), kind=ExitKind.TAKE_PROFIT, price=Decimal(120))
 
 
-class Book:
-    """The functions of the book, called as the worker's role; faults are those of the harness."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._armed: Fault | None = None
-
-    def arm(self, fault: Fault | None) -> None:
-        self._armed = fault
-
-    async def call(
-        self, function: str, params: Mapping[str, Any], *, before_sending: Callable[[], None] = lambda: None
-    ) -> Any:
-        fault = self._armed
-        if fault not in {"down", "busy"}:
-            self._armed = None
-        if fault == "down":
-            raise DatabaseUnavailable(f"{function}: ConnectError", reached=False)
-        before_sending()
-        if fault in {"dropped", "busy"}:
-            raise DatabaseUnavailable(f"{function}: HTTP 503")
-        answer = await asyncio.to_thread(self._execute, function, params)
-        if fault == "lost":
-            raise DatabaseUnavailable(f"{function}: ReadError")
-        if fault == "hang":
-            await asyncio.sleep(3600)
-        return {"what": "is this"} if fault == "garbage" else answer
-
-    def _execute(self, function: str, params: Mapping[str, Any]) -> Any:
-        statement = sql.SQL("select public.{}({})").format(
-            sql.Identifier(function),
-            sql.SQL(", ").join(
-                sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder()) for name in params
-            ),
-        )
-        values = [Jsonb(_plain(v)) if isinstance(v, Mapping) else v for v in params.values()]
-        try:
-            with psycopg.connect(self._url, autocommit=True) as connection:
-                connection.execute("set role sparky_worker")
-                row = connection.execute(statement, values).fetchone()
-        except psycopg.Error as error:
-            raise DatabaseContractError(f"{function}: {error.sqlstate}") from error
-        assert row is not None
-        return row[0]
-
-
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: f"{item:f}" if isinstance(item, Decimal) else item for name, item in value.items()}
-
-
-class PaperHarness(Harness):
-    symbol = "BTCUSDT"
-    quantity = Decimal("0.5")
-    price = Decimal(100)
-    too_much = Decimal(1_000_000)
-
-    def __init__(self, world: World, **terms: str) -> None:
-        self.world = world
-        self.trader: Trader = world.trader()
-        self.book = Book(world.url)
-        self.time = VirtualTime()
-        self.adapter = PaperAdapter(PaperClient(self.book), self.time, feed=None)
-        self.access = self.keys(api_key=KEY, **terms)
-        self.wrong_access = self.keys(api_key="short")
-
-    def keys(self, **fields: str) -> AccountAccess:
-        return AccountAccess(
-            account_id=AccountId(self.trader.account),
-            exchange="paper",
-            environment="paper",
-            credentials={name: Secret(value) for name, value in fields.items()},
-        )
-
-    async def executions(self, client_order_id: str) -> int:
-        return int(
-            self.world.value(
-                "select count(*) from private.paper_orders where client_order_id = %s", client_order_id
-            )
-        )
-
-    def fault(self, fault: Fault) -> None:
-        self.book.arm(fault)
-
-    def heal(self) -> None:
-        self.book.arm(None)
-
-
 @pytest.fixture
-def venue(world: World) -> PaperHarness:
-    return PaperHarness(world)
+def venue(shared: World) -> PaperHarness:
+    return PaperHarness(shared)
 
 
 class TestPaper(VenueConformance):
     """The paper venue conforms."""
 
+    harness = PaperHarness
+
+    @pytest.fixture
+    def venue(self, shared: World) -> PaperHarness:
+        return PaperHarness(shared)
+
 
 async def test_an_order_opens_the_account_that_no_validation_has_opened_yet(venue: PaperHarness) -> None:
-    venue.fault("lost")
+    venue.fault(Fault.DROP_REPLY)
     assert isinstance(await venue.submit(venue.order()), NotSent)
     accepted(await venue.submit(venue.order()))
 
@@ -172,7 +86,7 @@ async def test_a_cancel_shows_the_order_that_is_filled_and_refuses_one_that_is_n
     assert accepted(await venue.adapter.cancel(venue.access, venue.ref(venue.order()), lambda: None)) == sent
     outcome = await venue.adapter.cancel(venue.access, venue.ref(venue.order(2)), lambda: None)
     assert isinstance(outcome, Refused)
-    venue.fault("down")
+    venue.fault(Fault.DOWN)
     outcome = await venue.adapter.cancel(venue.access, venue.ref(venue.order()), lambda: None)
     assert isinstance(outcome, NotSent)
 
@@ -184,8 +98,8 @@ async def test_without_any_price_an_order_is_refused_with_what_to_do(venue: Pape
     assert 'Send "price" in the alert' in outcome.reason
 
 
-async def test_slippage_is_against_the_trader_and_the_fee_is_told(world: World) -> None:
-    venue = PaperHarness(world, slippage_percent="1", fee_percent="0.1")
+async def test_slippage_is_against_the_trader_and_the_fee_is_told(shared: World) -> None:
+    venue = PaperHarness(shared, slippage_percent="1", fee_percent="0.1")
     bought = accepted(await venue.submit(venue.order(1)))
     sold = accepted(await venue.submit(venue.order(2, Side.SELL)))
     assert (bought.average_price, sold.average_price) == (Decimal(101), Decimal(99))
@@ -199,16 +113,17 @@ async def asleep(time: VirtualTime) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_latency_passes_half_before_and_half_after_the_book_has_the_order(world: World) -> None:
-    venue = PaperHarness(world, latency_ms="800")
+async def test_latency_passes_half_before_and_half_after_the_book_has_the_order(shared: World) -> None:
+    time = VirtualTime()
+    venue = PaperHarness(shared, sleeper=time, latency_ms="800")
     sending = asyncio.create_task(venue.submit(venue.order()))
-    await asleep(venue.time)
+    await asleep(time)
     assert await venue.executions(venue.order().client_order_id) == 0
-    await venue.time.advance(0.4)
-    await asleep(venue.time)
+    await time.advance(0.4)
+    await asleep(time)
     assert not sending.done()
     assert await venue.executions(venue.order().client_order_id) == 1
-    await venue.time.advance(0.4)
+    await time.advance(0.4)
     accepted(await sending)
 
 

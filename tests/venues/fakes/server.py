@@ -183,6 +183,10 @@ class FakeServer(ABC):
         """Return the requests of a kind that came so far."""
         return [request for request in self.log if self.kind_of(request) is kind]
 
+    async def everything_late(self) -> None:
+        """Return when all that was armed as LATE has been executed."""
+        await self._port.everything_spawned()
+
     @property
     def _port(self) -> Listener:
         assert self._listener is not None, "the fake is not started"

@@ -134,6 +134,10 @@ class Listener:
         """Run something that no closed port stops, and that ends with `close`."""
         _keep(self._later, work)
 
+    async def everything_spawned(self) -> None:
+        """Return when all of it has ended."""
+        await asyncio.gather(*self._later)
+
     def _accept(self, listening: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
             sock, _ = listening.accept()

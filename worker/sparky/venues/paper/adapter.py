@@ -18,6 +18,7 @@ from sparky.domain.answers import (
     VenuePosition,
 )
 from sparky.domain.errors import CredentialsInvalid, Refusal, VenueUnavailable
+from sparky.domain.fitting import Misfit, fit
 from sparky.domain.identifiers import AccountId
 from sparky.domain.options import OptionContract
 from sparky.domain.orders import ExitRequest, OrderRef, OrderRequest
@@ -38,6 +39,7 @@ from sparky.venues.paper.credentials import PaperTerms, read_terms
 from sparky.venues.paper.feed import PriceFeed
 from sparky.venues.paper.parse import read_balance, read_order, read_positions
 from sparky.venues.paper.rules import paper_rules
+from sparky.venues.refusals import misfit_refusal
 
 _MS_PER_SECOND: Final = Decimal(1000)
 _REMEMBERED: Final = 10_000
@@ -80,10 +82,13 @@ class PaperAdapter:
         refusal = refusal_of(order)
         if refusal is not None:
             return refusal
+        fitted = fit(order, paper_rules(order.symbol))
+        if isinstance(fitted, Misfit):
+            return misfit_refusal(fitted)
         try:
             terms = read_terms(access.credentials)
             await self._open_once(access.account_id, terms)
-            priced = await self._priced(order)
+            priced = await self._priced(fitted)
         except CredentialsInvalid as error:
             return Refused(error.reason_code, error.reason)
         except VenueUnavailable as error:

@@ -1,0 +1,219 @@
+"""The paper venue for the conformance suite: its real book in Postgres, and the faults of a call to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
+from sparky.domain.identifiers import AccountId
+from sparky.keys.secret import Secret
+from sparky.runtime.seams import Sleeper
+from sparky.venues.base import AccountAccess
+from sparky.venues.paper.adapter import PaperAdapter
+from sparky.venues.paper.client import PaperClient
+from tests.database.world import Trader, World
+from tests.venues.fakes.moving_time import MovingTime
+from tests.venues.fakes.server import Fault, RequestKind
+from tests.venues.harness import Harness
+from tests.venues.subjects import Subject
+
+KEY: Final = "paper-key-of-a-trader"
+_BROKEN: Final = frozenset({Fault.DROP_REQUEST, Fault.LATE, Fault.ERROR_500, Fault.ERROR_503})
+_LOST: Final = frozenset({Fault.DROP_REPLY, Fault.ERROR_503_EXECUTED})
+_BUSY: Final = frozenset({Fault.TOO_MANY, Fault.BANNED})
+_ORDERS_ONLY: Final = "The paper venue's book knows market orders only."
+
+
+class PaperBook:
+    """The functions of the book, called as the worker's role, and what may happen to a call."""
+
+    def __init__(self, url: str, *, patience: float = 3600.0) -> None:
+        self._url = url
+        self._patience = patience
+        self._armed: Fault | None = None
+        self._at: RequestKind | None = None
+        self._left = 0
+        self._seconds = 0.0
+        self._late: list[tuple[str, Mapping[str, Any]]] = []
+
+    def arm(
+        self,
+        fault: Fault | None,
+        at: RequestKind | None = None,
+        *,
+        times: int | None = 1,
+        seconds: float = 0.0,
+    ) -> None:
+        self._armed, self._at, self._seconds = fault, at, seconds
+        self._left = 1_000_000 if times is None or fault is Fault.DOWN else times
+
+    async def call(
+        self, function: str, params: Mapping[str, Any], *, before_sending: Callable[[], None] = lambda: None
+    ) -> Any:
+        fault = self._next_fault(function)
+        if fault is Fault.DOWN:
+            raise DatabaseUnavailable(f"{function}: ConnectError", reached=False)
+        before_sending()
+        if fault is Fault.LATE:
+            self._late.append((function, params))
+        if fault in _BROKEN | _BUSY:
+            raise DatabaseUnavailable(f"{function}: HTTP 503")
+        answer = await asyncio.to_thread(self._execute, function, params)
+        return await self._returned(function, params, answer, fault)
+
+    async def everything_late(self) -> None:
+        late, self._late = self._late, []
+        for function, params in late:
+            await asyncio.to_thread(self._execute, function, params)
+
+    async def _returned(
+        self, function: str, params: Mapping[str, Any], answer: Any, fault: Fault | None
+    ) -> Any:
+        if fault is Fault.DUPLICATE:
+            await asyncio.to_thread(self._execute, function, params)
+        if fault is Fault.DELAY:
+            await asyncio.sleep(self._seconds)
+        if fault is Fault.HANG:
+            await asyncio.sleep(self._patience)
+        if fault in _LOST or fault is Fault.HANG:
+            raise DatabaseUnavailable(f"{function}: ReadError")
+        if fault in {Fault.HTML, Fault.CUT}:
+            raise DatabaseContractError(f"{function}: the answer is not JSON")
+        return {"what": "is this"} if fault is Fault.GARBAGE else answer
+
+    def _next_fault(self, function: str) -> Fault | None:
+        kind = RequestKind.ORDER if function == "paper_submit" else RequestKind.QUESTION
+        if self._left == 0 or self._at not in {None, kind}:
+            return None
+        self._left -= 1
+        return self._armed
+
+    def _execute(self, function: str, params: Mapping[str, Any]) -> Any:
+        statement = sql.SQL("select public.{}({})").format(
+            sql.Identifier(function),
+            sql.SQL(", ").join(
+                sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder()) for name in params
+            ),
+        )
+        values = [Jsonb(_plain(v)) if isinstance(v, Mapping) else v for v in params.values()]
+        try:
+            with psycopg.connect(self._url, autocommit=True) as connection:
+                connection.execute("set role sparky_worker")
+                row = connection.execute(statement, values).fetchone()
+        except psycopg.Error as error:
+            raise DatabaseContractError(f"{function}: {error.sqlstate}") from error
+        assert row is not None
+        return row[0]
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: f"{item:f}" if isinstance(item, Decimal) else item for name, item in value.items()}
+
+
+class PaperHarness(Harness):
+    """Two traders with a paper account each, in a database that other cases may use too."""
+
+    name = "paper"
+    cannot = {  # noqa: RUF012 - the port of the harness
+        Subject.LIMIT: _ORDERS_ONLY,
+        Subject.STOP: _ORDERS_ONLY,
+        Subject.STOP_LIMIT: _ORDERS_ONLY,
+        Subject.ATTACHED_EXITS: "The paper venue's book has no exits.",
+        Subject.SEPARATE_EXITS: "The paper venue's book has no exits.",
+        Subject.TRAILING_STOP: "The paper venue's book has no exits.",
+        Subject.LEVERAGE: "Leverage is a term of a paper account.",
+        Subject.EXTENDED_HOURS: "The paper venue fills at any time.",
+        Subject.OPTIONS: "The paper venue has no options.",
+        Subject.SPREADS: "The paper venue has no options.",
+        Subject.FUTURES: "The paper venue has no futures contracts.",
+        Subject.REVOCATION: "A paper account's key is of the trader's own making.",
+        Subject.TOKEN_EXPIRY: "The paper venue has no access tokens.",
+        Subject.KEY_EXPIRY: "A paper account's key has no last day.",
+        Subject.WITHDRAWAL: "There is nothing to withdraw from a paper account.",
+        Subject.OTHER_ENVIRONMENT: "The paper venue has one environment.",
+        Subject.SEVERAL_ACCOUNTS: "A key opens one paper account.",
+        Subject.LISTED_SYMBOLS: "The paper venue trades every symbol.",
+        Subject.SMALLEST: "The paper venue has no smallest order.",
+        Subject.LARGEST: "The paper venue has no largest order.",
+        Subject.MARKET_HOURS: "The paper venue is always open.",
+        Subject.PARTIAL_FILLS: "The paper venue fills orders whole.",
+        Subject.CUT_SHORT: "The paper venue fills orders whole.",
+        Subject.LATER_REJECTION: "The paper venue decides at once.",
+        Subject.HIDING: "The paper venue shows an order as soon as it has it.",
+        Subject.PRICE_STEPS: "The paper venue takes no prices.",
+        Subject.ACCOUNT_FILLS: "The paper venue's book is asked order by order.",
+        Subject.FEES: "The conformance account of the paper venue has no fee.",
+        Subject.BY_HAND: "Nobody can trade a paper account by hand.",
+        Subject.RATE_LIMIT: "The paper venue does not count requests.",
+        Subject.BUDGET: "The paper venue does not count requests.",
+        Subject.HTTP: "The paper venue is asked through the database.",
+    }
+    symbol = "BTCUSDT"
+    quantity = Decimal("0.5")
+    price = Decimal(100)
+    tick = Decimal("0.01")
+    too_much = Decimal(1_000_000)
+
+    def __init__(self, world: World, *, sleeper: Sleeper | None = None, **terms: str) -> None:
+        self.world = world
+        self.time = MovingTime()
+        self.trader: Trader = world.trader()
+        self.other_trader: Trader = world.trader()
+        self.book = PaperBook(world.url)
+        self._short = PaperBook(world.url, patience=0.02)
+        pause = sleeper or self.time
+        self.adapter = PaperAdapter(PaperClient(self.book), pause, feed=None)
+        self.impatient = PaperAdapter(PaperClient(self._short), pause, feed=None)
+        self.access = self.keys(api_key=KEY, **terms)
+        self.other_access = replace(self.keys(api_key=KEY), account_id=AccountId(self.other_trader.account))
+        self.wrong_access = self.keys(api_key="short")
+
+    @classmethod
+    def open(cls) -> AbstractAsyncContextManager[Self]:
+        raise NotImplementedError("the paper venue needs a database: its tests make the harness themselves")
+
+    def keys(self, **fields: str) -> AccountAccess:
+        return AccountAccess(
+            account_id=AccountId(self.trader.account),
+            exchange="paper",
+            environment="paper",
+            credentials={name: Secret(value) for name, value in fields.items()},
+        )
+
+    async def executions(self, client_order_id: str) -> int:
+        return int(
+            self.world.value(
+                """select count(*) from private.paper_orders as o
+                   join private.paper_accounts as a on a.id = o.paper_account_id
+                   where o.client_order_id = %s and a.account_id in (%s, %s)""",
+                client_order_id,
+                self.trader.account,
+                self.other_trader.account,
+            )
+        )
+
+    def fault(
+        self, fault: Fault, at: RequestKind | None = None, *, times: int | None = 1, seconds: float = 0.0
+    ) -> None:
+        for book in (self.book, self._short):
+            book.arm(fault, at, times=times, seconds=seconds)
+
+    def heal(self) -> None:
+        for book in (self.book, self._short):
+            book.arm(None)
+
+    async def everything_late(self) -> None:
+        for book in (self.book, self._short):
+            await book.everything_late()
+
+    def questions(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        every = super().questions()
+        # The others are answered without the book.
+        return {name: every[name] for name in ("validate", "balance", "find_order", "position", "positions")}
