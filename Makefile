@@ -8,7 +8,7 @@ FUNCTIONS := edge_webhook supabase/functions/stripe_webhook
 # Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
 ARGS ?=
 
-.PHONY: help setup demo test lint format up down worker bench-latency migration types test-postgres15 clean
+.PHONY: help setup demo test lint format up down worker bench-latency migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -57,6 +57,9 @@ bench-latency: .venv/.ready ## measure how long an alert waits before its order 
 
 migration: ## write sql/schema/ into the migration, while nothing is released
 	@cat sql/schema/*.sql > supabase/migrations/20261122000000_core.sql
+
+conformance: .venv/.ready ## write docs/venues/conformance.md from the venues' test suite
+	@$(BIN)/python -m tests.venues.conformance_table
 
 types: .venv/.ready ## generate supabase/database.types.ts from sql/schema/
 	@$(BIN)/python -m scripts.database_lints types

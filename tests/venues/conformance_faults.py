@@ -151,11 +151,16 @@ class FaultCases:
         assert not found.state.is_terminal
 
 
-def _possible(venue: Harness, fault: Fault) -> None:
+def faults_need(fault: Fault) -> tuple[Subject, ...]:
+    """Return what a venue needs for a fault to have one right ending."""
     if fault is Fault.DUPLICATE:
-        venue.require(Subject.IDEMPOTENT)
-    if fault in {Fault.TOO_MANY, Fault.BANNED}:
-        venue.require(Subject.RATE_LIMIT)
+        return (Subject.IDEMPOTENT,)
+    return (Subject.RATE_LIMIT,) if fault in {Fault.TOO_MANY, Fault.BANNED} else ()
+
+
+def _possible(venue: Harness, fault: Fault) -> None:
+    for subject in faults_need(fault):
+        venue.require(subject)
 
 
 async def _arm(venue: Harness, fault: Fault, at: RequestKind) -> VenueAdapter:

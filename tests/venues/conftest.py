@@ -1,5 +1,28 @@
 """The paper venue keeps its book in Postgres, so its tests share the databases of the schema's tests."""
 
+import importlib
+import sys
+
+import pytest
+
 from tests.database.conftest import admin_url, bare_template, make_database, shared, template, world
 
 __all__ = ["admin_url", "bare_template", "make_database", "shared", "template", "world"]
+
+pytest.register_assert_rewrite(
+    "tests.venues.harness",
+    *(
+        f"tests.venues.conformance_{part}"
+        for part in ("exits", "faults", "keys", "lookup", "options", "orders", "reading", "writes")
+    ),
+)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how each write ended under each fault, where the conformance suite has run."""
+    faults = sys.modules.get("tests.venues.conformance_faults")
+    if faults is not None and faults.SEEN:
+        # Imported late: only a run of the suite has imported the cases with their assertions rewritten.
+        table = importlib.import_module("tests.venues.conformance_table")
+        terminalreporter.section("writes under faults")
+        terminalreporter.write_line(table.seen_table(faults.SEEN))
