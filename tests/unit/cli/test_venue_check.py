@@ -91,14 +91,22 @@ async def test_all_is_confirmed_only_when_something_is() -> None:
 
 
 def test_a_long_detail_continues_below_its_column() -> None:
-    finding = Finding(what="balance", seen=denied("one two three " * 8), milliseconds=12)
-    lines = line(finding, 100, colour=False).split("\n")
+    finding = Finding(what="balance", seen=denied("one two three " * 12), milliseconds=12)
+    lines = line(finding, 120, colour=False).split("\n")
     assert len(lines) > 1
     column = lines[0].index("one")
-    assert all(len(each) <= 100 for each in lines)
+    assert all(len(each) <= 120 for each in lines)
     assert all(each[:column].strip() == "" and each[column] != " " for each in lines[1:])
     assert "\033" not in lines[0]
-    assert "\033[1;31mNOT" in line(finding, 100, colour=True)
+    assert "\033[1;31mNOT" in line(finding, 120, colour=True)
+
+
+def test_in_a_narrow_terminal_the_detail_stands_below() -> None:
+    finding = Finding(what="balance", seen=denied("one two three " * 12), milliseconds=12)
+    first, *rest = line(finding, 80, colour=False).split("\n")
+    assert first.split() == ["balance", "NOT", "12"]
+    assert " ".join(each.strip() for each in rest) == finding.seen.detail.strip()
+    assert all(len(each) <= 80 for each in rest)
 
 
 def test_the_summary_names_what_is_not_confirmed() -> None:

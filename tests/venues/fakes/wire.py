@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable, Coroutine
+from email.utils import formatdate
 from typing import Any, Final
 
 import h11
@@ -53,7 +54,11 @@ class Connection:
 
     async def send(self, response: FakeResponse, *, cut: bool = False) -> None:
         """Send a response; `cut` sends half of its body and ends the connection there."""
-        headers = [*response.headers.items(), ("Content-Length", str(len(response.body)))]
+        headers = [
+            *response.headers.items(),
+            ("Content-Length", str(len(response.body))),
+            ("Date", formatdate(usegmt=True)),
+        ]
         head = h11.Response(status_code=response.status, headers=headers, reason=b"")
         parts = [self._http.send(head), self._http.send(h11.Data(data=response.body))]
         if cut:

@@ -68,7 +68,7 @@ def _keys(check: KeyCheck) -> Seen:
     parts = [f"account {check.account_number}"] if check.account_number else []
     parts.append(f"may: {', '.join(check.permissions)}" if check.permissions else "permissions are not told")
     parts.append("no expiry told" if check.expires_at is None else f"expire {check.expires_at:%Y-%m-%d}")
-    return confirmed("; ".join((*parts, *check.notes)))
+    return confirmed(" ".join(("; ".join(parts) + ".", *check.notes)))
 
 
 def _balance(balance: Balance) -> Seen:

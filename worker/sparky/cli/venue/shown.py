@@ -39,7 +39,7 @@ def as_accepted(outcome: Outcome) -> Seen:
 
 def as_all_accepted(outcomes: Sequence[Outcome]) -> Seen:
     """Read how several writes ended."""
-    text = "; ".join(describe(outcome) for outcome in outcomes)
+    text = " ".join(describe(outcome) for outcome in outcomes)
     accepted = all(isinstance(outcome, Accepted) for outcome in outcomes)
     return confirmed(text) if accepted and outcomes else denied(text)
 

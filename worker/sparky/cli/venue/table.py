@@ -11,28 +11,35 @@ _VERDICT_WIDTH: Final = 9
 _MS_WIDTH: Final = 7
 _GAP: Final = "  "
 _INDENT: Final = _WHAT_WIDTH + _VERDICT_WIDTH + _MS_WIDTH + 3 * len(_GAP)
-_LEAST_DETAIL: Final = 30
+_LEAST_DETAIL: Final = 45
+_NARROW_INDENT: Final = 4
 _COLOURS: Final = {Verdict.CONFIRMED: "32", Verdict.NOT: "1;31", Verdict.CANNOT: "33"}
 
 
 def header(width: int, *, colour: bool) -> str:
     """Return the first line of the table."""
-    line = _GAP.join(
-        ("what".ljust(_WHAT_WIDTH), "result".ljust(_VERDICT_WIDTH), "ms".rjust(_MS_WIDTH), "detail")
-    )
-    rule = "-" * max(_INDENT + len("detail"), width)
-    return f"\033[1m{line}\033[0m\n{rule}" if colour else f"{line}\n{rule}"
+    columns = ("what".ljust(_WHAT_WIDTH), "result".ljust(_VERDICT_WIDTH), "ms".rjust(_MS_WIDTH), "detail")
+    title = _GAP.join(columns[:-1] if _is_narrow(width) else columns)
+    rule = "-" * width
+    return f"\033[1m{title}\033[0m\n{rule}" if colour else f"{title}\n{rule}"
 
 
 def line(finding: Finding, width: int, *, colour: bool) -> str:
-    """Return a finding's line; a long detail continues below its own column."""
+    """Return a finding's line; a long detail goes on below its column, in a narrow terminal below all."""
     verdict = str(finding.seen.verdict).ljust(_VERDICT_WIDTH)
     if colour:
         verdict = f"\033[{_COLOURS[finding.seen.verdict]}m{verdict}\033[0m"
     took = "" if finding.milliseconds is None else str(finding.milliseconds)
-    first, *rest = textwrap.wrap(finding.seen.detail, max(width - _INDENT, _LEAST_DETAIL)) or [""]
-    columns = (finding.what.ljust(_WHAT_WIDTH), verdict, took.rjust(_MS_WIDTH), first)
-    return "\n".join((_GAP.join(columns).rstrip(), *(f"{' ' * _INDENT}{more}" for more in rest)))
+    columns = (finding.what.ljust(_WHAT_WIDTH), verdict, took.rjust(_MS_WIDTH))
+    indent = _NARROW_INDENT if _is_narrow(width) else _INDENT
+    detail = textwrap.wrap(finding.seen.detail, width - indent, break_long_words=False)
+    beside = 0 if _is_narrow(width) else 1
+    first = _GAP.join((*columns, *detail[:beside])).rstrip()
+    return "\n".join((first, *(" " * indent + more for more in detail[beside:])))
+
+
+def _is_narrow(width: int) -> bool:
+    return width - _INDENT < _LEAST_DETAIL
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -86,6 +86,6 @@ def _left(left: tuple[Sequence[VenueOrder], VenuePosition | None]) -> Seen:
 
 
 def _cancelled(outcomes: Sequence[Outcome]) -> Seen:
-    text = "; ".join(describe(outcome) for outcome in outcomes) or "none worked"
+    text = " ".join(describe(outcome) for outcome in outcomes) or "none worked"
     good = all(isinstance(outcome, Accepted) for outcome in outcomes)
     return confirmed(text) if good else denied(text)
