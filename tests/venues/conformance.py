@@ -19,7 +19,7 @@ from tests.venues.conformance_exits import ExitCases
 from tests.venues.conformance_faults import FaultCases
 from tests.venues.conformance_keys import KeyCases
 from tests.venues.conformance_lookup import LookupCases
-from tests.venues.conformance_options import OptionCases
+from tests.venues.conformance_options import FutureCases, OptionCases
 from tests.venues.conformance_orders import OrderCases, PositionCases
 from tests.venues.conformance_reading import ReadingCases
 from tests.venues.conformance_writes import CancelCases, ConcurrencyCases, PermitCases
@@ -49,6 +49,7 @@ class VenueConformance(
     LookupCases,
     FaultCases,
     OptionCases,
+    FutureCases,
 ):
     """The cases."""
 

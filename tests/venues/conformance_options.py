@@ -1,6 +1,7 @@
-"""Cases about options, single and in spreads."""
+"""Cases about options, single and in spreads, and about futures contracts."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,31 @@ class OptionCases:
         order = venue.order(1, legs=legs, quantity=_ONE, order_type=OrderType.LIMIT, limit_price=_ONE)
         refused(await venue.submit(order), "not_supported")
         assert await venue.executions(order.client_order_id) == 0
+
+
+class FutureCases:
+    """A contract that expires, by its own symbol."""
+
+    @needs(Subject.FUTURES)
+    async def test_a_futures_contract_has_its_multiplier_and_tick(self, venue: Harness) -> None:
+        rules = await venue.adapter.rules(venue.access, venue.future)
+        assert (rules.symbol, rules.quantity_step) == (venue.future, _ONE)
+        assert rules.multiplier > 1
+        assert rules.price_tick > 0
+
+    @needs(Subject.FUTURES)
+    async def test_a_futures_contract_is_sold_short_and_bought_back(self, venue: Harness) -> None:
+        changes: dict[str, Any] = {"symbol": venue.future, "quantity": _ONE}
+        changes["reference_price"] = venue.future_price
+        entry = await venue.enter(1, side=Side.SELL, **changes)
+        assert (await venue.shown(entry)).state is OrderState.FILLED
+        position = await venue.adapter.position(venue.access, venue.future)
+        assert position is not None
+        assert (position.side, position.quantity) == (PositionSide.SHORT, _ONE)
+        await venue.enter(2, side=Side.BUY, reduce_only=True, **changes)
+        assert await venue.adapter.position(venue.access, venue.future) is None
+        again = await venue.marked(venue.order(3, Side.BUY, reduce_only=True, **changes))
+        refused(await venue.submit(again), "no_position")
 
 
 async def _calls(venue: Harness) -> list[OptionContract]:

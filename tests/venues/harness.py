@@ -19,6 +19,8 @@ A venue's test file holds one subclass of `Harness` and
     too_small, too_large        below the venue's minimum or step, above its maximum   (SMALLEST, LARGEST)
     unknown_symbol, nearest     one that is not listed, and a listed one that its refusal must name
     underlying                  what the chain of options is asked for         (OPTIONS)
+    future, future_price        a listed futures contract and its price        (FUTURES)
+    signal                      what client ids are derived from
 """
 
 from abc import ABC, abstractmethod
@@ -50,7 +52,6 @@ from tests.venues.fakes.moving_time import MovingTime
 from tests.venues.fakes.server import FakeServer, Fault, RequestKind
 from tests.venues.subjects import Subject
 
-_SIGNAL = SignalId("0b6c1d5e-8a54-4f0e-9a53-0d8c3a1f2b4c")
 _HUNDRED = Decimal(100)
 
 
@@ -94,6 +95,7 @@ class Harness(ABC):
     other_access: AccountAccess
     wrong_access: AccountAccess
     misplaced_access: AccountAccess
+    signal: SignalId = SignalId("0b6c1d5e-8a54-4f0e-9a53-0d8c3a1f2b4c")
     server: FakeServer | None = None
     time: MovingTime
 
@@ -107,6 +109,8 @@ class Harness(ABC):
     unknown_symbol: str
     nearest: str
     underlying: str
+    future: str
+    future_price: Decimal
 
     @classmethod
     @abstractmethod
@@ -241,7 +245,7 @@ class Harness(ABC):
 
     def client_id(self, number: int) -> ClientOrderId:
         """Return the client id of a leg."""
-        return client_order_id(_SIGNAL, number)
+        return client_order_id(self.signal, number)
 
     def order(self, number: int = 1, side: Side = Side.BUY, **changes: Any) -> OrderRequest:
         """Return a market order; the number makes its client id."""

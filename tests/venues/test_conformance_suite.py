@@ -10,11 +10,10 @@ from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderRef, OrderRequest
 from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.paper.adapter import PaperAdapter
-from tests.database.world import World
 from tests.venues import conformance_faults, conformance_table
 from tests.venues.conformance import VenueConformance
 from tests.venues.fakes.moving_time import MovingTime
-from tests.venues.fakes.paper import PaperHarness
+from tests.venues.fakes.paper import Ground, PaperHarness
 from tests.venues.fakes.server import Fault
 from tests.venues.subjects import Subject
 
@@ -110,9 +109,9 @@ def _under(fault: Fault) -> Case:
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 async def test_a_mistake_of_an_adapter_fails_its_case(
-    shared: World, mistake: type[Sabotaged], case: Case, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, mistake: type[Sabotaged], case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conformance_faults, "SEEN", {})
-    await case(PaperHarness(shared))
+    await case(PaperHarness(ground))
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        await case(mistake.instead_of(PaperHarness(shared)))
+        await case(mistake.instead_of(PaperHarness(ground)))

@@ -1,6 +1,7 @@
 """The ground of the fake venues keeps what it promises: every fault, strict HTTP, nothing left behind."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -17,6 +18,9 @@ from tests.venues.fakes.server import (
     RequestKind,
     json_response,
 )
+
+# Nothing here speaks TLS, and reading the machine's certificates takes longer than a test.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Counter(FakeServer):
@@ -42,7 +46,7 @@ async def server() -> AsyncIterator[Counter]:
 
 @pytest.fixture
 async def client(server: Counter) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=1, trust_env=False) as one:
+    async with httpx.AsyncClient(base_url=server.url, timeout=1, trust_env=False, verify=NO_TLS) as one:
         yield one
 
 
@@ -203,7 +207,7 @@ async def test_what_is_not_http_is_answered_with_400(server: Counter, line: byte
 async def test_a_defect_of_the_fake_is_no_silent_500() -> None:
     server = Counter()
     await server.start()
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as client:
         assert (await client.get("/defect")).status_code == 500
     with pytest.raises(ZeroDivisionError):
         await server.stop()
@@ -213,7 +217,10 @@ async def test_starting_is_cheap_and_nothing_is_left_behind() -> None:
     tasks = len(asyncio.all_tasks())
     begun = time.perf_counter()
     for _ in range(5):
-        async with Counter() as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        async with (
+            Counter() as server,
+            httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as client,
+        ):
             server.arm(Fault.HANG)
             with pytest.raises(httpx.ReadTimeout):
                 await client.get("/", timeout=0.02)

@@ -20,18 +20,17 @@ from sparky.domain.orders import (
 )
 from sparky.venues.paper.adapter import PaperAdapter
 from sparky.venues.paper.client import PaperClient
-from tests.database.world import World
 from tests.unit.runtime.virtual_seams import VirtualTime
 from tests.venues.conformance import VenueConformance, accepted
-from tests.venues.fakes.paper import KEY, PaperHarness
+from tests.venues.fakes.paper import KEY, Ground, PaperHarness
 from tests.venues.fakes.server import Fault
 
 TAKE_PROFIT = ExitLeg(client_order_id=ClientOrderId("spX"), kind=ExitKind.TAKE_PROFIT, price=Decimal(120))
 
 
 @pytest.fixture
-def venue(shared: World) -> PaperHarness:
-    return PaperHarness(shared)
+def venue(ground: Ground) -> PaperHarness:
+    return PaperHarness(ground)
 
 
 class TestPaper(VenueConformance):
@@ -40,8 +39,8 @@ class TestPaper(VenueConformance):
     harness = PaperHarness
 
     @pytest.fixture
-    def venue(self, shared: World) -> PaperHarness:
-        return PaperHarness(shared)
+    def venue(self, ground: Ground) -> PaperHarness:
+        return PaperHarness(ground)
 
 
 async def test_an_order_opens_the_account_that_no_validation_has_opened_yet(venue: PaperHarness) -> None:
@@ -98,8 +97,8 @@ async def test_without_any_price_an_order_is_refused_with_what_to_do(venue: Pape
     assert 'Send "price" in the alert' in outcome.reason
 
 
-async def test_slippage_is_against_the_trader_and_the_fee_is_told(shared: World) -> None:
-    venue = PaperHarness(shared, slippage_percent="1", fee_percent="0.1")
+async def test_slippage_is_against_the_trader_and_the_fee_is_told(ground: Ground) -> None:
+    venue = PaperHarness(ground, slippage_percent="1", fee_percent="0.1")
     bought = accepted(await venue.submit(venue.order(1)))
     sold = accepted(await venue.submit(venue.order(2, Side.SELL)))
     assert (bought.average_price, sold.average_price) == (Decimal(101), Decimal(99))
@@ -113,9 +112,9 @@ async def asleep(time: VirtualTime) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_latency_passes_half_before_and_half_after_the_book_has_the_order(shared: World) -> None:
+async def test_latency_passes_half_before_and_half_after_the_book_has_the_order(ground: Ground) -> None:
     time = VirtualTime()
-    venue = PaperHarness(shared, sleeper=time, latency_ms="800")
+    venue = PaperHarness(ground, sleeper=time, latency_ms="800")
     sending = asyncio.create_task(venue.submit(venue.order()))
     await asleep(time)
     assert await venue.executions(venue.order().client_order_id) == 0

@@ -1,10 +1,11 @@
 """The paper venue for the conformance suite: its real book in Postgres, and the faults of a call to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from itertools import count
 from typing import Any, Final, Self
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
-from sparky.domain.identifiers import AccountId
+from sparky.domain.identifiers import AccountId, SignalId
 from sparky.keys.secret import Secret
 from sparky.runtime.seams import Sleeper
 from sparky.venues.base import AccountAccess
@@ -25,17 +26,43 @@ from tests.venues.harness import Harness
 from tests.venues.subjects import Subject
 
 KEY: Final = "paper-key-of-a-trader"
+_numbers: Final = count(1)
 _BROKEN: Final = frozenset({Fault.DROP_REQUEST, Fault.LATE, Fault.ERROR_500, Fault.ERROR_503})
 _LOST: Final = frozenset({Fault.DROP_REPLY, Fault.ERROR_503_EXECUTED})
 _BUSY: Final = frozenset({Fault.TOO_MANY, Fault.BANNED})
 _ORDERS_ONLY: Final = "The paper venue's book knows market orders only."
 
 
+class Connections:
+    """Connections as the worker's role, each for one call at a time, and kept for the next."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[psycopg.Connection[Any]] = []
+
+    @contextmanager
+    def one(self) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._idle.pop() if self._idle else self._opened()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(self._url, autocommit=True)
+        connection.execute("set role sparky_worker")
+        return connection
+
+
 class PaperBook:
     """The functions of the book, called as the worker's role, and what may happen to a call."""
 
-    def __init__(self, url: str, *, patience: float = 3600.0) -> None:
-        self._url = url
+    def __init__(self, connections: Connections, *, patience: float = 3600.0) -> None:
+        self._connections = connections
         self._patience = patience
         self._armed: Fault | None = None
         self._at: RequestKind | None = None
@@ -103,14 +130,22 @@ class PaperBook:
             ),
         )
         values = [Jsonb(_plain(v)) if isinstance(v, Mapping) else v for v in params.values()]
-        try:
-            with psycopg.connect(self._url, autocommit=True) as connection:
-                connection.execute("set role sparky_worker")
+        with self._connections.one() as connection:
+            try:
                 row = connection.execute(statement, values).fetchone()
-        except psycopg.Error as error:
-            raise DatabaseContractError(f"{function}: {error.sqlstate}") from error
+            except psycopg.Error as error:
+                raise DatabaseContractError(f"{function}: {error.sqlstate}") from error
         assert row is not None
         return row[0]
+
+
+class Ground:
+    """A database with two traders, for all cases of a module."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.traders: tuple[Trader, Trader] = (world.trader(), world.trader())
+        self.connections = Connections(world.url)
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +153,7 @@ def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PaperHarness(Harness):
-    """Two traders with a paper account each, in a database that other cases may use too."""
+    """Two traders with a paper account each, on a ground that other cases use too."""
 
     name = "paper"
     cannot = {  # noqa: RUF012 - the port of the harness
@@ -161,18 +196,22 @@ class PaperHarness(Harness):
     tick = Decimal("0.01")
     too_much = Decimal(1_000_000)
 
-    def __init__(self, world: World, *, sleeper: Sleeper | None = None, **terms: str) -> None:
-        self.world = world
+    def __init__(self, ground: Ground, *, sleeper: Sleeper | None = None, **terms: str) -> None:
+        self.world = ground.world
         self.time = MovingTime()
-        self.trader: Trader = world.trader()
-        self.other_trader: Trader = world.trader()
-        self.book = PaperBook(world.url)
-        self._short = PaperBook(world.url, patience=0.02)
+        # Keys and client ids of its own give each case paper accounts of its own, at the price of none.
+        self.signal = SignalId(f"00000000-0000-0000-0000-{next(_numbers):012}")
+        self._key = f"{KEY}-{self.signal}"
+        self.trader, self.other_trader = ground.traders
+        self.book = PaperBook(ground.connections)
+        self._short = PaperBook(ground.connections, patience=0.02)
         pause = sleeper or self.time
         self.adapter = PaperAdapter(PaperClient(self.book), pause, feed=None)
         self.impatient = PaperAdapter(PaperClient(self._short), pause, feed=None)
-        self.access = self.keys(api_key=KEY, **terms)
-        self.other_access = replace(self.keys(api_key=KEY), account_id=AccountId(self.other_trader.account))
+        self.access = self.keys(api_key=self._key, **terms)
+        self.other_access = replace(
+            self.keys(api_key=self._key), account_id=AccountId(self.other_trader.account)
+        )
         self.wrong_access = self.keys(api_key="short")
 
     @classmethod
