@@ -134,14 +134,14 @@ def _sized(asked: Decimal, rules: InstrumentRules, sizes: _Sizes) -> Decimal:
         least = max(sizes.least, sizes.step)
         raise _Misfitted(
             Reason.BELOW_MINIMUM,
-            f"{_shown(asked)} {rules.symbol} comes to {_shown(quantity)} in steps of {_shown(sizes.step)}, "
-            f"and the smallest order is {_shown(least)}: raise the size.",
+            f"A size of {_shown(asked)} {rules.symbol} comes to {_shown(quantity)} in steps of "
+            f"{_shown(sizes.step)}, and the smallest order is {_shown(least)}: raise the size.",
         )
     if sizes.most is not None and quantity > sizes.most:
         raise _Misfitted(
             Reason.ABOVE_MAXIMUM,
-            f"{_shown(quantity)} {rules.symbol} is above the largest order of {_shown(sizes.most)}: lower "
-            "the size, or send it in parts.",
+            f"A size of {_shown(quantity)} {rules.symbol} is above the largest order of "
+            f"{_shown(sizes.most)}: lower the size, or send it in parts.",
         )
     return quantity
 
@@ -205,8 +205,8 @@ def _check_value(order: OrderRequest, rules: InstrumentRules) -> None:
     if value < rules.min_notional:
         raise _Misfitted(
             Reason.BELOW_MINIMUM,
-            f"{_shown(order.quantity)} {rules.symbol} is worth {_shown(value)} at price {_shown(price)}, and "
-            f"the smallest order is worth {_shown(rules.min_notional)}: raise the size.",
+            f"An order of {_shown(order.quantity)} {rules.symbol} is worth {_shown(value)} at price "
+            f"{_shown(price)}, and the smallest order is worth {_shown(rules.min_notional)}: raise the size.",
         )
 
 
