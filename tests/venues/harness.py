@@ -63,7 +63,7 @@ def says_what_to_do(sentence: str) -> None:
     """Assert that a trader could read it: words that end with a full stop, and no rest of a program."""
     assert sentence.endswith("."), sentence
     assert len(sentence.split()) > 4, sentence
-    assert sentence[0].isupper(), sentence
+    assert not sentence[0].islower(), sentence
     assert sentence.isprintable(), sentence
     assert not [rest for rest in ("None", "{", "Error(", "<", "Decimal(") if rest in sentence], sentence
 
