@@ -14,6 +14,7 @@ from sparky.domain.orders import (
     PositionSide,
     Side,
 )
+from sparky.venues.survivors import cancel_survivors
 from tests.venues.harness import Harness, accepted, allow, refused
 from tests.venues.subjects import Subject, needs
 
@@ -190,11 +191,11 @@ async def _enter_with_exits(venue: Harness) -> OrderRequest:
 
 
 async def _others_end(venue: Harness, entry: OrderRequest, legs: Sequence[ExitLeg], fired: ExitKind) -> None:
-    for leg in legs:
-        ref = venue.exit_ref(entry, leg)
-        if leg.kind is not fired and not venue.adapter.capabilities.cancels_siblings:
-            # What is gone already is as good as cancelled.
-            await venue.adapter.cancel(venue.access, ref, allow)
+    refs = {leg.kind: venue.exit_ref(entry, leg) for leg in legs}
+    if not venue.adapter.capabilities.cancels_siblings:
+        await cancel_survivors(venue.adapter, venue.access, list(refs.values()), allow)
+    for kind, ref in refs.items():
         found = await venue.find_ref(ref)
-        assert found is None or found.state.is_terminal, (leg.kind, found)
+        assert found is None or found.state.is_terminal, found
+        assert kind is fired or found is None or found.filled_quantity == 0, found
     assert list(await venue.adapter.open_orders(venue.access)) == []
