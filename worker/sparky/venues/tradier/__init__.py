@@ -1,0 +1,1 @@
+"""Tradier: US equities and options, over its brokerage API."""
