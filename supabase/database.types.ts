@@ -185,8 +185,9 @@ export type Database = {
       "fills": {
         Row: {
           "account_id": string | null;
+          "closed_quantity": number;
           "created_at": string;
-          "fee": number;
+          "fee": number | null;
           "fee_currency": string | null;
           "filled_at": string;
           "id": string;
@@ -201,8 +202,9 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "account_id"?: string | null;
+          "closed_quantity"?: number;
           "created_at"?: string;
-          "fee"?: number;
+          "fee"?: number | null;
           "fee_currency"?: string | null;
           "filled_at": string;
           "id"?: string;
@@ -216,8 +218,9 @@ export type Database = {
         };
         Update: {
           "account_id"?: string | null;
+          "closed_quantity"?: number;
           "created_at"?: string;
-          "fee"?: number;
+          "fee"?: number | null;
           "fee_currency"?: string | null;
           "filled_at"?: string;
           "id"?: string;
@@ -457,6 +460,7 @@ export type Database = {
           "account_id": string | null;
           "acknowledged_at": string | null;
           "average_price": number | null;
+          "bookmark": string | null;
           "client_order_id": string;
           "created_at": string;
           "environment": string;
@@ -485,6 +489,7 @@ export type Database = {
           "account_id"?: string | null;
           "acknowledged_at"?: string | null;
           "average_price"?: number | null;
+          "bookmark"?: string | null;
           "client_order_id": string;
           "created_at"?: string;
           "environment": string;
@@ -512,6 +517,7 @@ export type Database = {
           "account_id"?: string | null;
           "acknowledged_at"?: string | null;
           "average_price"?: number | null;
+          "bookmark"?: string | null;
           "client_order_id"?: string;
           "created_at"?: string;
           "environment"?: string;
@@ -1250,13 +1256,17 @@ export type Database = {
           "created_at": string;
           "environment": string;
           "exchange": string;
+          "expires_at": string | null;
           "extra_metadata": NonNullable<Json>;
           "form": string;
+          "found_account_id": string | null;
           "hint": string | null;
           "id": string;
           "key_version": number;
           "label": string;
           "last_tested": string | null;
+          "notes": (string)[];
+          "permissions": (string)[];
           "secret_fields": (string)[];
           "secret_id": string;
           "status": string;
@@ -1272,13 +1282,17 @@ export type Database = {
           "created_at"?: string;
           "environment": string;
           "exchange": string;
+          "expires_at"?: string | null;
           "extra_metadata"?: NonNullable<Json>;
           "form"?: string;
+          "found_account_id"?: string | null;
           "hint"?: string | null;
           "id"?: string;
           "key_version"?: number;
           "label": string;
           "last_tested"?: string | null;
+          "notes"?: (string)[];
+          "permissions"?: (string)[];
           "secret_fields"?: (string)[];
           "secret_id": string;
           "status"?: string;
@@ -1293,13 +1307,17 @@ export type Database = {
           "created_at"?: string;
           "environment"?: string;
           "exchange"?: string;
+          "expires_at"?: string | null;
           "extra_metadata"?: NonNullable<Json>;
           "form"?: string;
+          "found_account_id"?: string | null;
           "hint"?: string | null;
           "id"?: string;
           "key_version"?: number;
           "label"?: string;
           "last_tested"?: string | null;
+          "notes"?: (string)[];
+          "permissions"?: (string)[];
           "secret_fields"?: (string)[];
           "secret_id"?: string;
           "status"?: string;
@@ -1704,6 +1722,10 @@ export type Database = {
       "my_settings": { Args: Record<PropertyKey, never>; Returns: Json };
       "open_keys": { Args: { "p_account_id": string; "p_worker": string }; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
+      "paper_list_fills": {
+        Args: { "p_account_id": string; "p_key_hash": string; "p_since": string; "p_symbol": string };
+        Returns: Json;
+      };
       "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
       "paper_open": {
         Args: {
@@ -1728,6 +1750,10 @@ export type Database = {
       };
       "resume_trading": { Args: Record<PropertyKey, never>; Returns: Json };
       "reveal_webhook": { Args: { "p_webhook_id": string }; Returns: Json };
+      "rotate_keys": {
+        Args: { "p_account_id": string; "p_key_version": number; "p_sealed": string; "p_worker": string };
+        Returns: number;
+      };
       "rotate_webhook": { Args: { "p_webhook_id": string }; Returns: Json };
       "save_api_key": {
         Args: {

@@ -15,6 +15,7 @@ create table public.user_api_keys (
     and array_position(secret_fields, null) is null
   ),
   account_id text check (length(account_id) <= 100),
+  found_account_id text check (length(found_account_id) between 1 and 100),
   base_url text check (length(base_url) <= 300),
   extra_metadata jsonb not null default '{}' check (
     jsonb_typeof(extra_metadata) = 'object' and length(extra_metadata::text) <= 8192
@@ -24,6 +25,9 @@ create table public.user_api_keys (
   status text not null default 'pending' check (status in ('pending', 'valid', 'invalid', 'expired')),
   status_reason text,
   validated_at timestamptz,
+  permissions text[] not null default '{}',
+  notes text[] not null default '{}',
+  expires_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (user_id, exchange, environment),
@@ -34,7 +38,11 @@ comment on table public.user_api_keys is 'A trader''s account at a venue. Its ke
 comment on column public.user_api_keys.hint is 'Last characters of the key, so that its owner recognises it.';
 comment on column public.user_api_keys.key_version is 'Grows when the keys are replaced.';
 comment on column public.user_api_keys.secret_fields is 'Names of the secrets that are stored. Of sealed keys: as their saver named them, else what the venue asks for.';
-comment on column public.user_api_keys.account_id is 'The venue''s own number of the account.';
+comment on column public.user_api_keys.account_id is 'The venue''s own number of the account, as the trader gave it.';
+comment on column public.user_api_keys.found_account_id is 'The number of the account that the keys were found to be for, where the trader gave none.';
+comment on column public.user_api_keys.permissions is 'What the keys may do, in the venue''s own words, at the last validation that it accepted.';
+comment on column public.user_api_keys.notes is 'Sentences about the keys for the trader, of the last validation that the venue accepted.';
+comment on column public.user_api_keys.expires_at is 'When the keys end at the venue, where it tells.';
 comment on column public.user_api_keys.base_url is 'What the trader typed into the dashboard. Nothing ever connects to it: the venue and the environment decide where to.';
 comment on column public.user_api_keys.last_tested is 'When a test of the keys was last asked for.';
 create trigger touch before update on public.user_api_keys
@@ -152,8 +160,10 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', k.id, 'exchange', k.exchange, 'environment', k.environment, 'label', k.label, 'hint', k.hint,
-      'form', k.form, 'secret_fields', k.secret_fields, 'account_id', k.account_id, 'key_version', k.key_version,
-      'status', k.status, 'status_reason', k.status_reason, 'validated_at', k.validated_at,
+      'form', k.form, 'secret_fields', k.secret_fields, 'account_id', k.account_id,
+      'found_account_id', k.found_account_id, 'key_version', k.key_version, 'status', k.status,
+      'status_reason', k.status_reason, 'validated_at', k.validated_at, 'permissions', k.permissions,
+      'notes', k.notes, 'expires_at', k.expires_at,
       'last_tested', k.last_tested, 'created_at', k.created_at, 'updated_at', k.updated_at
     ) order by k.created_at, k.id), '[]')
     from public.user_api_keys k

@@ -26,6 +26,17 @@ begin
 end
 $$;
 
+-- In the place of one that waits: however often a trader saves, the others' validations wait for one of his.
+create function private.validate_anew(p_user_id uuid, p_account uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from private.tasks t where t.account_id = p_account and t.kind = 'validate_key' and t.state = 'pending';
+  perform private.enqueue_task('validate_key', p_user_id, p_account, '{}');
+end
+$$;
+
 -- Puts a secret into Vault, under the account that is there or under a new one, and has it validated.
 create function private.store_keys(
   p_found public.user_api_keys, p_user_id uuid, p_exchange text, p_environment text, p_label text,
@@ -42,7 +53,9 @@ begin
     perform vault.update_secret(p_found.secret_id, p_secret);
     update public.user_api_keys set
       label = coalesce(p_label, label), hint = p_hint, form = p_form, secret_fields = p_fields,
-      key_version = key_version + 1, status = 'pending', status_reason = null
+      key_version = key_version + 1, status = 'pending', status_reason = null,
+      -- All of it was said of the keys that were there.
+      found_account_id = null, permissions = '{}', notes = '{}', expires_at = null
     where id = account;
   else
     secret := vault.create_secret(p_secret, 'api_key/' || account::text);
@@ -50,9 +63,7 @@ begin
     values (
       account, p_user_id, p_exchange, p_environment, coalesce(p_label, p_exchange), secret, p_hint, p_form, p_fields);
   end if;
-  -- In the place of one that waits: however often a trader saves, the others' validations wait for one of his.
-  delete from private.tasks t where t.account_id = account and t.kind = 'validate_key' and t.state = 'pending';
-  perform private.enqueue_task('validate_key', p_user_id, account, '{}');
+  perform private.validate_anew(p_user_id, account);
   perform private.audit(
     p_user_id, case when private.caller_is_server() then 'dashboard' else 'trader' end, 'api_key.saved', account,
     jsonb_build_object('exchange', p_exchange, 'environment', p_environment, 'form', p_form));
@@ -149,6 +160,8 @@ set search_path = ''
 as $$
 declare
   given jsonb := coalesce(nullif(p_public, 'null'), '{}');
+  before public.user_api_keys;
+  number text;
 begin
   if jsonb_typeof(given) <> 'object' then
     raise exception 'account_id, base_url and extra_metadata come as an object' using errcode = '22023';
@@ -156,12 +169,19 @@ begin
   if p_label is null and given = '{}' then
     return;
   end if;
+  select * into strict before from public.user_api_keys k where k.id = p_account;
+  number := nullif(coalesce(given ->> 'account_id', before.account_id), '');
   update public.user_api_keys k set
     label = coalesce(p_label, k.label),
-    account_id = nullif(coalesce(given ->> 'account_id', k.account_id), ''),
+    account_id = number,
     base_url = nullif(coalesce(given ->> 'base_url', k.base_url), ''),
     extra_metadata = coalesce(nullif(given -> 'extra_metadata', 'null'), k.extra_metadata)
   where k.id = p_account;
+  -- The same keys for another of the trader's accounts are to be tested again.
+  if number is distinct from before.account_id then
+    update public.user_api_keys set status = 'pending', status_reason = null where id = p_account;
+    perform private.validate_anew(before.user_id, p_account);
+  end if;
 end
 $$;
 

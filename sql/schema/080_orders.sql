@@ -23,6 +23,7 @@ create table public.orders (
     )
   ),
   venue_order_id text check (length(venue_order_id) <= 200),
+  bookmark text check (length(bookmark) between 1 and 200),
   filled_quantity numeric not null default 0 check (filled_quantity >= 0 and filled_quantity < 'infinity'),
   average_price numeric check (average_price > 0 and average_price < 'infinity'),
   reason_code text,
@@ -38,7 +39,9 @@ create table public.orders (
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
 comment on table public.orders is 'One row for each order we want, written before the venue is asked.';
-comment on column public.orders.submissions is 'How often a worker was allowed to send this order. More than 1 only after a look-up said absent.';
+comment on column public.orders.submissions is 'How often a worker was allowed to send this order. More than 1 only after the venue certainly did not have it: by a look-up, because it never left, or because the venue said "not now".';
+comment on column public.orders.bookmark is 'Where the venue''s record stood before the order was sent for the first time: a look-up reads from there. Null where the venue keeps none.';
+comment on column public.orders.created_at is 'Before its first byte left: the row commits first, and being sent again does not change it.';
 create trigger touch before update on public.orders
 for each row execute function private.touch_updated_at();
 create index orders_user on public.orders (user_id, created_at desc);
@@ -58,17 +61,23 @@ create table public.fills (
   price numeric not null check (price > 0 and price < 'infinity'),
   quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
   -- Below zero is a rebate.
-  fee numeric not null default 0 check (fee > '-infinity' and fee < 'infinity'),
+  fee numeric check (fee > '-infinity' and fee < 'infinity'),
   fee_currency text,
   filled_at timestamptz not null,
+  -- Rather than what it opened: a fee that comes later is charged by it.
+  closed_quantity numeric not null default 0,
   created_at timestamptz not null default now(),
+  check (closed_quantity >= 0 and closed_quantity <= quantity),
   foreign key (user_id, order_id) references public.orders (user_id, id) on delete cascade,
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
 comment on table public.fills is 'What the venue executed, one row for each of its own fill ids.';
+comment on column public.fills.fee is 'Null until the venue has told it: until then it counts as none, and afterwards it is charged once.';
+comment on column public.fills.closed_quantity is 'How much of it took off a position; the rest opened one.';
 -- Applying a fill twice changes nothing: the venue's own id decides. Some venues count fills per symbol.
 create unique index fills_once on public.fills (user_id, account_id, symbol, venue_fill_id);
 create index fills_user on public.fills (user_id, filled_at desc);
+create index fills_without_fee on public.fills (account_id, filled_at) where fee is null;
 create index fills_order on public.fills (user_id, order_id);
 
 alter table public.orders enable row level security;

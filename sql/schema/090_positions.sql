@@ -153,6 +153,61 @@ begin
 end
 $$;
 
+-- Takes a fee off the profit of a trade that is written already.
+create function private.charge_trade(p_trade uuid, p_fee numeric) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.trades t set
+    fees_usd = t.fees_usd + p_fee,
+    pnl_usd = round(t.pnl_usd - p_fee, 8),
+    pnl_percent = round((t.pnl_usd - p_fee) * 100 / (t.entry_price * t.quantity), 4),
+    is_winner = t.pnl_usd - p_fee > 0
+  where t.id = p_trade;
+end
+$$;
+
+-- The fee of a fill that was applied without one, charged once: what closed, to the trade of its order; what opened, to
+-- the position while that is open, and else to the trade that closed it last.
+create function private.charge_late_fee(p_order public.orders, p_fill jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  late numeric := (p_fill ->> 'fee')::numeric;
+  filled public.fills;
+  opened numeric;
+begin
+  update public.fills f set fee = late, fee_currency = p_fill ->> 'fee_currency'
+  where f.user_id = p_order.user_id and f.account_id = p_order.account_id and f.symbol = p_order.symbol
+    and f.venue_fill_id = p_fill ->> 'venue_fill_id' and f.fee is null and late is not null
+  returning * into filled;
+  if not found or late = 0 then
+    return;
+  end if;
+  opened := late * (filled.quantity - filled.closed_quantity) / filled.quantity;
+  perform private.charge_trade(t.id, late - opened)
+  from public.trades t
+  where t.user_id = p_order.user_id and t.order_id = p_order.client_order_id and filled.closed_quantity > 0;
+  if filled.closed_quantity = filled.quantity then
+    return;
+  end if;
+  update public.positions p set entry_fees = p.entry_fees + opened
+  where p.user_id = p_order.user_id and p.account_id = p_order.account_id and p.symbol = p_order.symbol
+    and p.side = upper(p_order.side) and p.entry_time <= filled.filled_at;
+  if not found then
+    perform private.charge_trade(t.id, opened)
+    from (
+      select c.id from public.trades c
+      where c.user_id = p_order.user_id and c.account_id = p_order.account_id and c.symbol = p_order.symbol
+        and c.side = upper(p_order.side) and filled.filled_at between c.entry_time and c.exit_time
+      order by c.exit_time desc limit 1
+    ) t;
+  end if;
+end
+$$;
+
 -- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.
 create function private.apply_fill(p_order public.orders, p_fill jsonb) returns boolean
 language plpgsql
@@ -161,6 +216,7 @@ as $$
 declare
   price numeric := (p_fill ->> 'price')::numeric;
   quantity numeric := (p_fill ->> 'quantity')::numeric;
+  -- What is not told yet counts as none until it is.
   fee numeric := coalesce((p_fill ->> 'fee')::numeric, 0);
   at timestamptz := (p_fill ->> 'filled_at')::timestamptz;
   held public.positions;
@@ -170,9 +226,10 @@ begin
     user_id, account_id, order_id, venue_fill_id, symbol, side, price, quantity, fee, fee_currency, filled_at
   ) values (
     p_order.user_id, p_order.account_id, p_order.id, p_fill ->> 'venue_fill_id', p_order.symbol, p_order.side, price,
-    quantity, fee, p_fill ->> 'fee_currency', at
+    quantity, (p_fill ->> 'fee')::numeric, p_fill ->> 'fee_currency', at
   ) on conflict (user_id, account_id, symbol, venue_fill_id) do nothing;
   if not found then
+    perform private.charge_late_fee(p_order, p_fill);
     return false;
   end if;
   select * into held from public.positions p
@@ -180,6 +237,9 @@ begin
   for update;
   if found and held.side <> upper(p_order.side) then
     closing := least(quantity, held.quantity);
+    update public.fills f set closed_quantity = closing
+    where f.user_id = p_order.user_id and f.account_id = p_order.account_id and f.symbol = p_order.symbol
+      and f.venue_fill_id = p_fill ->> 'venue_fill_id';
     perform private.close_quantity(held, p_order, price, closing, fee * closing / quantity, at);
   end if;
   if quantity > closing then

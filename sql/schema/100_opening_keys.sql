@@ -28,7 +28,8 @@ begin
   return (
     select jsonb_build_object(
       'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
-      'key_version', k.key_version, 'status', k.status, 'form', k.form)
+      'key_version', k.key_version, 'status', k.status, 'form', k.form,
+      'account_number', coalesce(k.account_id, k.found_account_id))
     from public.user_api_keys k
     where k.id = p_account_id
   );
@@ -126,3 +127,33 @@ begin
 end
 $$;
 comment on function public.reseal_keys is 'Replaces plain keys by the same keys sealed, if they are still those that the worker opened.';
+
+-- A venue may give new keys for the old ones while a worker uses them. The version decides between two workers, and
+-- between a worker and the trader: who stored first has won, and the other opens what is stored.
+create function public.rotate_keys(p_worker text, p_account_id uuid, p_key_version integer, p_sealed text)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+begin
+  perform private.check_worker(p_worker);
+  if not private.is_sealed(p_sealed) then
+    raise exception 'keys are replaced by sealed ones only' using errcode = '22023';
+  end if;
+  perform private.keep_trader((select k.user_id from public.user_api_keys k where k.id = p_account_id));
+  select * into account from public.user_api_keys k
+  where k.id = p_account_id and k.key_version = p_key_version for update;
+  if not found or not private.has_live_work(account.id) then
+    return null;
+  end if;
+  perform vault.update_secret(account.secret_id, p_sealed);
+  update public.user_api_keys set form = 'sealed', key_version = key_version + 1 where id = account.id;
+  perform private.audit(account.user_id, 'worker/' || p_worker, 'api_key.rotated', account.id, jsonb_build_object(
+    'exchange', account.exchange, 'environment', account.environment, 'key_version', account.key_version + 1));
+  return account.key_version + 1;
+end
+$$;
+comment on function public.rotate_keys is 'Puts the keys that the venue gave in exchange in the place of those that the worker opened, and returns their version; null when others are stored by now or no work is live.';

@@ -140,6 +140,53 @@ end
 $$;
 comment on function public.claim_tasks is 'Up to p_limit due tasks, leased to the worker.';
 
+-- Tells a trader once that his keys do not serve any more.
+create function private.notify_of_keys(p_account public.user_api_keys) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.notify(
+    p_account.user_id, 'keys_' || p_account.status, 'critical',
+    format('The keys of %s are %s: alerts for it cannot be executed', p_account.label, p_account.status),
+    p_account.status_reason, jsonb_build_object('account_id', p_account.id, 'exchange', p_account.exchange));
+end
+$$;
+
+-- Keys whose time the venue has told are expired after it, whether or not anybody asks the venue again.
+create function private.expire_keys(p_account_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+begin
+  update public.user_api_keys set
+    status = 'expired',
+    status_reason = 'The keys ended at the venue on ' || to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+      || ' UTC: make new ones there and save them.'
+  where id = p_account_id and status = 'valid' and expires_at <= clock_timestamp()
+  returning * into account;
+  if found then
+    perform private.audit(account.user_id, 'worker', 'api_key.expired', account.id,
+      jsonb_build_object('expires_at', account.expires_at));
+    perform private.notify_of_keys(account);
+  end if;
+end
+$$;
+
+-- A list of texts, cut to what a row should hold.
+create function private.short_texts(p_texts jsonb) returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array(
+    select left(t.words, 500) from jsonb_array_elements_text(coalesce(nullif(p_texts, 'null'), '[]'))
+    with ordinality as t (words, n) order by t.n limit 20
+  )
+$$;
+
 -- What a validation found out about an account, unless its keys were replaced meanwhile: those have a task of their own.
 create function private.record_validation(p_task private.tasks, p_result jsonb) returns void
 language plpgsql
@@ -148,10 +195,20 @@ as $$
 declare
   account public.user_api_keys;
   known text := (select k.status from public.user_api_keys k where k.id = p_task.account_id);
+  accepted boolean := p_result ->> 'account_status' = 'valid';
 begin
   update public.user_api_keys set
     status = p_result ->> 'account_status', status_reason = left(p_result ->> 'status_reason', 2000),
-    validated_at = clock_timestamp()
+    validated_at = clock_timestamp(),
+    -- Keys that the venue does not accept tell nothing new about themselves.
+    permissions = case when accepted then private.short_texts(p_result -> 'permissions') else permissions end,
+    notes = case when accepted then private.short_texts(p_result -> 'notes') else notes end,
+    expires_at = case when accepted then (p_result ->> 'expires_at')::timestamptz else expires_at end,
+    found_account_id = case
+      when account_id is null and length(p_result ->> 'account_number') between 1 and 100
+        then p_result ->> 'account_number'
+      else found_account_id
+    end
   where id = p_task.account_id
     and not exists (
       select from private.tasks later
@@ -166,16 +223,15 @@ begin
     jsonb_build_object('status', account.status));
   -- Told once, not after each test that finds the same.
   if account.status in ('invalid', 'expired') and account.status <> known then
-    perform private.notify(
-      account.user_id, 'keys_' || account.status, 'critical',
-      format('The keys of %s are %s: alerts for it cannot be executed', account.label, account.status),
-      account.status_reason, jsonb_build_object('account_id', account.id, 'exchange', account.exchange));
+    perform private.notify_of_keys(account);
   end if;
+  perform private.expire_keys(account.id);
 end
 $$;
 
--- One result: {"task_id","fence","ok","again","error","retry_in_seconds","account_status","status_reason"}. "again" gives
--- back a task that goes well and is not at its end yet, so that others get their turn.
+-- One result: {"task_id","fence","ok","again","error","retry_in_seconds","account_status","status_reason"}, and of keys that
+-- the venue accepts {"account_number","permissions":[…],"expires_at","notes":[…]}. "again" gives back a task that goes well
+-- and is not at its end yet, so that others get their turn.
 create function private.finish_task(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''

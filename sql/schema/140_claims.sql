@@ -10,7 +10,7 @@ begin
     'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
     'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
     'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
-    'average_price', o.average_price::text);
+    'average_price', o.average_price::text, 'bookmark', o.bookmark, 'begun_at', o.created_at);
 end
 $$;
 

@@ -72,15 +72,18 @@ begin
   perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
   insert into public.orders as o (
     user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, quantity,
-    reduce_only, reference_price, submitted_at
+    reduce_only, reference_price, bookmark, submitted_at
   ) values (
     held.user_id, held.account_id, held.id, (wanted ->> 'leg')::smallint, wanted ->> 'client_order_id', held.exchange,
     held.environment, held.symbol, wanted ->> 'side', wanted ->> 'order_type', (wanted ->> 'quantity')::numeric,
-    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, clock_timestamp()
+    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, wanted ->> 'bookmark',
+    clock_timestamp()
   )
   on conflict (signal_id, leg) do update set
     state = 'submitting', submitted_at = excluded.submitted_at, submissions = o.submissions + 1,
-    reason_code = null, reason = null, acknowledged_at = null
+    reason_code = null, reason = null, acknowledged_at = null,
+    -- The first one stays: the order may show up anywhere after it.
+    bookmark = coalesce(o.bookmark, excluded.bookmark)
   -- Only an order that a look-up did not find may be sent again, and only the very same order.
   where o.state = 'absent' and o.client_order_id = excluded.client_order_id
     and o.quantity = excluded.quantity and o.side = excluded.side and o.order_type = excluded.order_type

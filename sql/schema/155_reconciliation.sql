@@ -25,18 +25,28 @@ $$;
 create trigger schedule_reconciliation after insert on public.user_api_keys
 for each row execute function private.schedule_reconciliation();
 
--- Orders that nobody executes any more and that are not known to have ended.
+-- Orders that nobody executes any more and that are not known to have ended, and those that ended a moment ago with a fee
+-- that the venue had not told yet. Not for longer: some venues never tell.
 create function private.open_ends(p_account_id uuid) returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(
-    private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)), '[]')
+    private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)
+    -- A worker that has not the time for all begins with those of which there was no news for longest.
+    order by o.updated_at, o.id), '[]')
   from public.orders o
   join public.signals s on s.user_id = o.user_id and s.id = o.signal_id
   where o.account_id = p_account_id
-    and o.state in ('accepted', 'working', 'partially_filled')
+    and (
+      o.state in ('accepted', 'working', 'partially_filled')
+      or o.id in (
+        select f.order_id from public.fills f
+        where f.account_id = p_account_id and f.fee is null and f.filled_at > clock_timestamp() - interval '15 minutes'
+        order by f.filled_at desc limit 10
+      )
+    )
     and s.status not in ('pending', 'executing')
 $$;
 
@@ -145,6 +155,7 @@ begin
       jsonb_build_object('differences', differing));
     perform private.notify_of_differences(account, differing);
   end if;
+  perform private.expire_keys(account.id);
   update private.reconciliations set
     differences = differing, checked_at = clock_timestamp(), lease_until = null,
     due_at = clock_timestamp() + make_interval(secs => (p_result ->> 'due_in_seconds')::numeric::float8)

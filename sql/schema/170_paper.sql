@@ -249,3 +249,17 @@ as $$
   where p.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
 $$;
 comment on function public.paper_list_positions is 'The paper venue''s open positions; a quantity below zero is short.';
+
+create function public.paper_list_fills(p_account_id uuid, p_key_hash text, p_symbol text, p_since timestamptz)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+  from private.paper_orders o
+  where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id and o.symbol = p_symbol
+    and o.executed_at >= p_since
+$$;
+comment on function public.paper_list_fills is 'The paper venue''s orders in a symbol since a moment, oldest first: each is filled whole in one execution.';

@@ -11,8 +11,9 @@ to authenticated;
 grant update (full_name, avatar_url) on public.user_profiles to authenticated;
 -- Not secret_id: the name of a secret is nobody's business.
 grant select (
-  id, user_id, exchange, environment, label, hint, form, secret_fields, account_id, base_url, extra_metadata,
-  last_tested, key_version, status, status_reason, validated_at, created_at, updated_at
+  id, user_id, exchange, environment, label, hint, form, secret_fields, account_id, found_account_id, base_url,
+  extra_metadata, last_tested, key_version, status, status_reason, validated_at, permissions, notes, expires_at,
+  created_at, updated_at
 ) on public.user_api_keys to authenticated;
 grant select (
   id, user_id, name, active, require_signature, allowed_sources, hint, secret_hint, old_live_since, created_at,
@@ -112,7 +113,8 @@ public.work_task(bigint, bigint),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
 public.paper_find_order(uuid, text),
-public.paper_list_positions(uuid, text)
+public.paper_list_positions(uuid, text),
+public.paper_list_fills(uuid, text, text, timestamptz)
 to sparky_worker, service_role;
 
 -- The dashboard under the names that it knows. The views run with the rights of whoever asks.
@@ -168,5 +170,6 @@ to service_role;
 -- Not the service key: exchange keys go to nobody but a worker.
 grant execute on function
 public.open_keys(text, uuid),
-public.reseal_keys(text, uuid, integer, text)
+public.reseal_keys(text, uuid, integer, text),
+public.rotate_keys(text, uuid, integer, text)
 to sparky_worker;

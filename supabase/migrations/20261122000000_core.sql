@@ -971,6 +971,7 @@ create table public.user_api_keys (
     and array_position(secret_fields, null) is null
   ),
   account_id text check (length(account_id) <= 100),
+  found_account_id text check (length(found_account_id) between 1 and 100),
   base_url text check (length(base_url) <= 300),
   extra_metadata jsonb not null default '{}' check (
     jsonb_typeof(extra_metadata) = 'object' and length(extra_metadata::text) <= 8192
@@ -980,6 +981,9 @@ create table public.user_api_keys (
   status text not null default 'pending' check (status in ('pending', 'valid', 'invalid', 'expired')),
   status_reason text,
   validated_at timestamptz,
+  permissions text[] not null default '{}',
+  notes text[] not null default '{}',
+  expires_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (user_id, exchange, environment),
@@ -990,7 +994,11 @@ comment on table public.user_api_keys is 'A trader''s account at a venue. Its ke
 comment on column public.user_api_keys.hint is 'Last characters of the key, so that its owner recognises it.';
 comment on column public.user_api_keys.key_version is 'Grows when the keys are replaced.';
 comment on column public.user_api_keys.secret_fields is 'Names of the secrets that are stored. Of sealed keys: as their saver named them, else what the venue asks for.';
-comment on column public.user_api_keys.account_id is 'The venue''s own number of the account.';
+comment on column public.user_api_keys.account_id is 'The venue''s own number of the account, as the trader gave it.';
+comment on column public.user_api_keys.found_account_id is 'The number of the account that the keys were found to be for, where the trader gave none.';
+comment on column public.user_api_keys.permissions is 'What the keys may do, in the venue''s own words, at the last validation that it accepted.';
+comment on column public.user_api_keys.notes is 'Sentences about the keys for the trader, of the last validation that the venue accepted.';
+comment on column public.user_api_keys.expires_at is 'When the keys end at the venue, where it tells.';
 comment on column public.user_api_keys.base_url is 'What the trader typed into the dashboard. Nothing ever connects to it: the venue and the environment decide where to.';
 comment on column public.user_api_keys.last_tested is 'When a test of the keys was last asked for.';
 create trigger touch before update on public.user_api_keys
@@ -1108,8 +1116,10 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', k.id, 'exchange', k.exchange, 'environment', k.environment, 'label', k.label, 'hint', k.hint,
-      'form', k.form, 'secret_fields', k.secret_fields, 'account_id', k.account_id, 'key_version', k.key_version,
-      'status', k.status, 'status_reason', k.status_reason, 'validated_at', k.validated_at,
+      'form', k.form, 'secret_fields', k.secret_fields, 'account_id', k.account_id,
+      'found_account_id', k.found_account_id, 'key_version', k.key_version, 'status', k.status,
+      'status_reason', k.status_reason, 'validated_at', k.validated_at, 'permissions', k.permissions,
+      'notes', k.notes, 'expires_at', k.expires_at,
       'last_tested', k.last_tested, 'created_at', k.created_at, 'updated_at', k.updated_at
     ) order by k.created_at, k.id), '[]')
     from public.user_api_keys k
@@ -1151,6 +1161,17 @@ begin
 end
 $$;
 
+-- In the place of one that waits: however often a trader saves, the others' validations wait for one of his.
+create function private.validate_anew(p_user_id uuid, p_account uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from private.tasks t where t.account_id = p_account and t.kind = 'validate_key' and t.state = 'pending';
+  perform private.enqueue_task('validate_key', p_user_id, p_account, '{}');
+end
+$$;
+
 -- Puts a secret into Vault, under the account that is there or under a new one, and has it validated.
 create function private.store_keys(
   p_found public.user_api_keys, p_user_id uuid, p_exchange text, p_environment text, p_label text,
@@ -1167,7 +1188,9 @@ begin
     perform vault.update_secret(p_found.secret_id, p_secret);
     update public.user_api_keys set
       label = coalesce(p_label, label), hint = p_hint, form = p_form, secret_fields = p_fields,
-      key_version = key_version + 1, status = 'pending', status_reason = null
+      key_version = key_version + 1, status = 'pending', status_reason = null,
+      -- All of it was said of the keys that were there.
+      found_account_id = null, permissions = '{}', notes = '{}', expires_at = null
     where id = account;
   else
     secret := vault.create_secret(p_secret, 'api_key/' || account::text);
@@ -1175,9 +1198,7 @@ begin
     values (
       account, p_user_id, p_exchange, p_environment, coalesce(p_label, p_exchange), secret, p_hint, p_form, p_fields);
   end if;
-  -- In the place of one that waits: however often a trader saves, the others' validations wait for one of his.
-  delete from private.tasks t where t.account_id = account and t.kind = 'validate_key' and t.state = 'pending';
-  perform private.enqueue_task('validate_key', p_user_id, account, '{}');
+  perform private.validate_anew(p_user_id, account);
   perform private.audit(
     p_user_id, case when private.caller_is_server() then 'dashboard' else 'trader' end, 'api_key.saved', account,
     jsonb_build_object('exchange', p_exchange, 'environment', p_environment, 'form', p_form));
@@ -1274,6 +1295,8 @@ set search_path = ''
 as $$
 declare
   given jsonb := coalesce(nullif(p_public, 'null'), '{}');
+  before public.user_api_keys;
+  number text;
 begin
   if jsonb_typeof(given) <> 'object' then
     raise exception 'account_id, base_url and extra_metadata come as an object' using errcode = '22023';
@@ -1281,12 +1304,19 @@ begin
   if p_label is null and given = '{}' then
     return;
   end if;
+  select * into strict before from public.user_api_keys k where k.id = p_account;
+  number := nullif(coalesce(given ->> 'account_id', before.account_id), '');
   update public.user_api_keys k set
     label = coalesce(p_label, k.label),
-    account_id = nullif(coalesce(given ->> 'account_id', k.account_id), ''),
+    account_id = number,
     base_url = nullif(coalesce(given ->> 'base_url', k.base_url), ''),
     extra_metadata = coalesce(nullif(given -> 'extra_metadata', 'null'), k.extra_metadata)
   where k.id = p_account;
+  -- The same keys for another of the trader's accounts are to be tested again.
+  if number is distinct from before.account_id then
+    update public.user_api_keys set status = 'pending', status_reason = null where id = p_account;
+    perform private.validate_anew(before.user_id, p_account);
+  end if;
 end
 $$;
 
@@ -2536,6 +2566,7 @@ create table public.orders (
     )
   ),
   venue_order_id text check (length(venue_order_id) <= 200),
+  bookmark text check (length(bookmark) between 1 and 200),
   filled_quantity numeric not null default 0 check (filled_quantity >= 0 and filled_quantity < 'infinity'),
   average_price numeric check (average_price > 0 and average_price < 'infinity'),
   reason_code text,
@@ -2551,7 +2582,9 @@ create table public.orders (
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
 comment on table public.orders is 'One row for each order we want, written before the venue is asked.';
-comment on column public.orders.submissions is 'How often a worker was allowed to send this order. More than 1 only after a look-up said absent.';
+comment on column public.orders.submissions is 'How often a worker was allowed to send this order. More than 1 only after the venue certainly did not have it: by a look-up, because it never left, or because the venue said "not now".';
+comment on column public.orders.bookmark is 'Where the venue''s record stood before the order was sent for the first time: a look-up reads from there. Null where the venue keeps none.';
+comment on column public.orders.created_at is 'Before its first byte left: the row commits first, and being sent again does not change it.';
 create trigger touch before update on public.orders
 for each row execute function private.touch_updated_at();
 create index orders_user on public.orders (user_id, created_at desc);
@@ -2571,17 +2604,23 @@ create table public.fills (
   price numeric not null check (price > 0 and price < 'infinity'),
   quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
   -- Below zero is a rebate.
-  fee numeric not null default 0 check (fee > '-infinity' and fee < 'infinity'),
+  fee numeric check (fee > '-infinity' and fee < 'infinity'),
   fee_currency text,
   filled_at timestamptz not null,
+  -- Rather than what it opened: a fee that comes later is charged by it.
+  closed_quantity numeric not null default 0,
   created_at timestamptz not null default now(),
+  check (closed_quantity >= 0 and closed_quantity <= quantity),
   foreign key (user_id, order_id) references public.orders (user_id, id) on delete cascade,
   foreign key (user_id, account_id) references public.user_api_keys (user_id, id) on delete set null (account_id)
 );
 comment on table public.fills is 'What the venue executed, one row for each of its own fill ids.';
+comment on column public.fills.fee is 'Null until the venue has told it: until then it counts as none, and afterwards it is charged once.';
+comment on column public.fills.closed_quantity is 'How much of it took off a position; the rest opened one.';
 -- Applying a fill twice changes nothing: the venue's own id decides. Some venues count fills per symbol.
 create unique index fills_once on public.fills (user_id, account_id, symbol, venue_fill_id);
 create index fills_user on public.fills (user_id, filled_at desc);
+create index fills_without_fee on public.fills (account_id, filled_at) where fee is null;
 create index fills_order on public.fills (user_id, order_id);
 
 alter table public.orders enable row level security;
@@ -2748,6 +2787,61 @@ begin
 end
 $$;
 
+-- Takes a fee off the profit of a trade that is written already.
+create function private.charge_trade(p_trade uuid, p_fee numeric) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.trades t set
+    fees_usd = t.fees_usd + p_fee,
+    pnl_usd = round(t.pnl_usd - p_fee, 8),
+    pnl_percent = round((t.pnl_usd - p_fee) * 100 / (t.entry_price * t.quantity), 4),
+    is_winner = t.pnl_usd - p_fee > 0
+  where t.id = p_trade;
+end
+$$;
+
+-- The fee of a fill that was applied without one, charged once: what closed, to the trade of its order; what opened, to
+-- the position while that is open, and else to the trade that closed it last.
+create function private.charge_late_fee(p_order public.orders, p_fill jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  late numeric := (p_fill ->> 'fee')::numeric;
+  filled public.fills;
+  opened numeric;
+begin
+  update public.fills f set fee = late, fee_currency = p_fill ->> 'fee_currency'
+  where f.user_id = p_order.user_id and f.account_id = p_order.account_id and f.symbol = p_order.symbol
+    and f.venue_fill_id = p_fill ->> 'venue_fill_id' and f.fee is null and late is not null
+  returning * into filled;
+  if not found or late = 0 then
+    return;
+  end if;
+  opened := late * (filled.quantity - filled.closed_quantity) / filled.quantity;
+  perform private.charge_trade(t.id, late - opened)
+  from public.trades t
+  where t.user_id = p_order.user_id and t.order_id = p_order.client_order_id and filled.closed_quantity > 0;
+  if filled.closed_quantity = filled.quantity then
+    return;
+  end if;
+  update public.positions p set entry_fees = p.entry_fees + opened
+  where p.user_id = p_order.user_id and p.account_id = p_order.account_id and p.symbol = p_order.symbol
+    and p.side = upper(p_order.side) and p.entry_time <= filled.filled_at;
+  if not found then
+    perform private.charge_trade(t.id, opened)
+    from (
+      select c.id from public.trades c
+      where c.user_id = p_order.user_id and c.account_id = p_order.account_id and c.symbol = p_order.symbol
+        and c.side = upper(p_order.side) and filled.filled_at between c.entry_time and c.exit_time
+      order by c.exit_time desc limit 1
+    ) t;
+  end if;
+end
+$$;
+
 -- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.
 create function private.apply_fill(p_order public.orders, p_fill jsonb) returns boolean
 language plpgsql
@@ -2756,6 +2850,7 @@ as $$
 declare
   price numeric := (p_fill ->> 'price')::numeric;
   quantity numeric := (p_fill ->> 'quantity')::numeric;
+  -- What is not told yet counts as none until it is.
   fee numeric := coalesce((p_fill ->> 'fee')::numeric, 0);
   at timestamptz := (p_fill ->> 'filled_at')::timestamptz;
   held public.positions;
@@ -2765,9 +2860,10 @@ begin
     user_id, account_id, order_id, venue_fill_id, symbol, side, price, quantity, fee, fee_currency, filled_at
   ) values (
     p_order.user_id, p_order.account_id, p_order.id, p_fill ->> 'venue_fill_id', p_order.symbol, p_order.side, price,
-    quantity, fee, p_fill ->> 'fee_currency', at
+    quantity, (p_fill ->> 'fee')::numeric, p_fill ->> 'fee_currency', at
   ) on conflict (user_id, account_id, symbol, venue_fill_id) do nothing;
   if not found then
+    perform private.charge_late_fee(p_order, p_fill);
     return false;
   end if;
   select * into held from public.positions p
@@ -2775,6 +2871,9 @@ begin
   for update;
   if found and held.side <> upper(p_order.side) then
     closing := least(quantity, held.quantity);
+    update public.fills f set closed_quantity = closing
+    where f.user_id = p_order.user_id and f.account_id = p_order.account_id and f.symbol = p_order.symbol
+      and f.venue_fill_id = p_fill ->> 'venue_fill_id';
     perform private.close_quantity(held, p_order, price, closing, fee * closing / quantity, at);
   end if;
   if quantity > closing then
@@ -3019,7 +3118,8 @@ begin
   return (
     select jsonb_build_object(
       'id', k.id, 'user_id', k.user_id, 'exchange', k.exchange, 'environment', k.environment,
-      'key_version', k.key_version, 'status', k.status, 'form', k.form)
+      'key_version', k.key_version, 'status', k.status, 'form', k.form,
+      'account_number', coalesce(k.account_id, k.found_account_id))
     from public.user_api_keys k
     where k.id = p_account_id
   );
@@ -3117,6 +3217,36 @@ begin
 end
 $$;
 comment on function public.reseal_keys is 'Replaces plain keys by the same keys sealed, if they are still those that the worker opened.';
+
+-- A venue may give new keys for the old ones while a worker uses them. The version decides between two workers, and
+-- between a worker and the trader: who stored first has won, and the other opens what is stored.
+create function public.rotate_keys(p_worker text, p_account_id uuid, p_key_version integer, p_sealed text)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+begin
+  perform private.check_worker(p_worker);
+  if not private.is_sealed(p_sealed) then
+    raise exception 'keys are replaced by sealed ones only' using errcode = '22023';
+  end if;
+  perform private.keep_trader((select k.user_id from public.user_api_keys k where k.id = p_account_id));
+  select * into account from public.user_api_keys k
+  where k.id = p_account_id and k.key_version = p_key_version for update;
+  if not found or not private.has_live_work(account.id) then
+    return null;
+  end if;
+  perform vault.update_secret(account.secret_id, p_sealed);
+  update public.user_api_keys set form = 'sealed', key_version = key_version + 1 where id = account.id;
+  perform private.audit(account.user_id, 'worker/' || p_worker, 'api_key.rotated', account.id, jsonb_build_object(
+    'exchange', account.exchange, 'environment', account.environment, 'key_version', account.key_version + 1));
+  return account.key_version + 1;
+end
+$$;
+comment on function public.rotate_keys is 'Puts the keys that the venue gave in exchange in the place of those that the worker opened, and returns their version; null when others are stored by now or no work is live.';
 -- A small durable queue for work that is not an alert. Some kinds the worker does itself, the others the database does in
 -- small batches while a worker keeps calling work_task (188_task_batches.sql).
 
@@ -3259,6 +3389,53 @@ end
 $$;
 comment on function public.claim_tasks is 'Up to p_limit due tasks, leased to the worker.';
 
+-- Tells a trader once that his keys do not serve any more.
+create function private.notify_of_keys(p_account public.user_api_keys) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.notify(
+    p_account.user_id, 'keys_' || p_account.status, 'critical',
+    format('The keys of %s are %s: alerts for it cannot be executed', p_account.label, p_account.status),
+    p_account.status_reason, jsonb_build_object('account_id', p_account.id, 'exchange', p_account.exchange));
+end
+$$;
+
+-- Keys whose time the venue has told are expired after it, whether or not anybody asks the venue again.
+create function private.expire_keys(p_account_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account public.user_api_keys;
+begin
+  update public.user_api_keys set
+    status = 'expired',
+    status_reason = 'The keys ended at the venue on ' || to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+      || ' UTC: make new ones there and save them.'
+  where id = p_account_id and status = 'valid' and expires_at <= clock_timestamp()
+  returning * into account;
+  if found then
+    perform private.audit(account.user_id, 'worker', 'api_key.expired', account.id,
+      jsonb_build_object('expires_at', account.expires_at));
+    perform private.notify_of_keys(account);
+  end if;
+end
+$$;
+
+-- A list of texts, cut to what a row should hold.
+create function private.short_texts(p_texts jsonb) returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array(
+    select left(t.words, 500) from jsonb_array_elements_text(coalesce(nullif(p_texts, 'null'), '[]'))
+    with ordinality as t (words, n) order by t.n limit 20
+  )
+$$;
+
 -- What a validation found out about an account, unless its keys were replaced meanwhile: those have a task of their own.
 create function private.record_validation(p_task private.tasks, p_result jsonb) returns void
 language plpgsql
@@ -3267,10 +3444,20 @@ as $$
 declare
   account public.user_api_keys;
   known text := (select k.status from public.user_api_keys k where k.id = p_task.account_id);
+  accepted boolean := p_result ->> 'account_status' = 'valid';
 begin
   update public.user_api_keys set
     status = p_result ->> 'account_status', status_reason = left(p_result ->> 'status_reason', 2000),
-    validated_at = clock_timestamp()
+    validated_at = clock_timestamp(),
+    -- Keys that the venue does not accept tell nothing new about themselves.
+    permissions = case when accepted then private.short_texts(p_result -> 'permissions') else permissions end,
+    notes = case when accepted then private.short_texts(p_result -> 'notes') else notes end,
+    expires_at = case when accepted then (p_result ->> 'expires_at')::timestamptz else expires_at end,
+    found_account_id = case
+      when account_id is null and length(p_result ->> 'account_number') between 1 and 100
+        then p_result ->> 'account_number'
+      else found_account_id
+    end
   where id = p_task.account_id
     and not exists (
       select from private.tasks later
@@ -3285,16 +3472,15 @@ begin
     jsonb_build_object('status', account.status));
   -- Told once, not after each test that finds the same.
   if account.status in ('invalid', 'expired') and account.status <> known then
-    perform private.notify(
-      account.user_id, 'keys_' || account.status, 'critical',
-      format('The keys of %s are %s: alerts for it cannot be executed', account.label, account.status),
-      account.status_reason, jsonb_build_object('account_id', account.id, 'exchange', account.exchange));
+    perform private.notify_of_keys(account);
   end if;
+  perform private.expire_keys(account.id);
 end
 $$;
 
--- One result: {"task_id","fence","ok","again","error","retry_in_seconds","account_status","status_reason"}. "again" gives
--- back a task that goes well and is not at its end yet, so that others get their turn.
+-- One result: {"task_id","fence","ok","again","error","retry_in_seconds","account_status","status_reason"}, and of keys that
+-- the venue accepts {"account_number","permissions":[…],"expires_at","notes":[…]}. "again" gives back a task that goes well
+-- and is not at its end yet, so that others get their turn.
 create function private.finish_task(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -4528,7 +4714,7 @@ begin
     'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
     'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
     'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
-    'average_price', o.average_price::text);
+    'average_price', o.average_price::text, 'bookmark', o.bookmark, 'begun_at', o.created_at);
 end
 $$;
 
@@ -4781,15 +4967,18 @@ begin
   perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
   insert into public.orders as o (
     user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, quantity,
-    reduce_only, reference_price, submitted_at
+    reduce_only, reference_price, bookmark, submitted_at
   ) values (
     held.user_id, held.account_id, held.id, (wanted ->> 'leg')::smallint, wanted ->> 'client_order_id', held.exchange,
     held.environment, held.symbol, wanted ->> 'side', wanted ->> 'order_type', (wanted ->> 'quantity')::numeric,
-    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, clock_timestamp()
+    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, wanted ->> 'bookmark',
+    clock_timestamp()
   )
   on conflict (signal_id, leg) do update set
     state = 'submitting', submitted_at = excluded.submitted_at, submissions = o.submissions + 1,
-    reason_code = null, reason = null, acknowledged_at = null
+    reason_code = null, reason = null, acknowledged_at = null,
+    -- The first one stays: the order may show up anywhere after it.
+    bookmark = coalesce(o.bookmark, excluded.bookmark)
   -- Only an order that a look-up did not find may be sent again, and only the very same order.
   where o.state = 'absent' and o.client_order_id = excluded.client_order_id
     and o.quantity = excluded.quantity and o.side = excluded.side and o.order_type = excluded.order_type
@@ -4909,18 +5098,28 @@ $$;
 create trigger schedule_reconciliation after insert on public.user_api_keys
 for each row execute function private.schedule_reconciliation();
 
--- Orders that nobody executes any more and that are not known to have ended.
+-- Orders that nobody executes any more and that are not known to have ended, and those that ended a moment ago with a fee
+-- that the venue had not told yet. Not for longer: some venues never tell.
 create function private.open_ends(p_account_id uuid) returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(
-    private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)), '[]')
+    private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)
+    -- A worker that has not the time for all begins with those of which there was no news for longest.
+    order by o.updated_at, o.id), '[]')
   from public.orders o
   join public.signals s on s.user_id = o.user_id and s.id = o.signal_id
   where o.account_id = p_account_id
-    and o.state in ('accepted', 'working', 'partially_filled')
+    and (
+      o.state in ('accepted', 'working', 'partially_filled')
+      or o.id in (
+        select f.order_id from public.fills f
+        where f.account_id = p_account_id and f.fee is null and f.filled_at > clock_timestamp() - interval '15 minutes'
+        order by f.filled_at desc limit 10
+      )
+    )
     and s.status not in ('pending', 'executing')
 $$;
 
@@ -5029,6 +5228,7 @@ begin
       jsonb_build_object('differences', differing));
     perform private.notify_of_differences(account, differing);
   end if;
+  perform private.expire_keys(account.id);
   update private.reconciliations set
     differences = differing, checked_at = clock_timestamp(), lease_until = null,
     due_at = clock_timestamp() + make_interval(secs => (p_result ->> 'due_in_seconds')::numeric::float8)
@@ -5374,6 +5574,20 @@ as $$
   where p.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id
 $$;
 comment on function public.paper_list_positions is 'The paper venue''s open positions; a quantity below zero is short.';
+
+create function public.paper_list_fills(p_account_id uuid, p_key_hash text, p_symbol text, p_since timestamptz)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+  from private.paper_orders o
+  where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id and o.symbol = p_symbol
+    and o.executed_at >= p_since
+$$;
+comment on function public.paper_list_fills is 'The paper venue''s orders in a symbol since a moment, oldest first: each is filled whole in one execution.';
 -- What a new trader starts with: profile, Free plan, settings and a first webhook. Nothing here may cost anybody his sign-up.
 
 -- Each step leaves alone what is there already, but for the address, so that it can be repeated.
@@ -6550,8 +6764,9 @@ to authenticated;
 grant update (full_name, avatar_url) on public.user_profiles to authenticated;
 -- Not secret_id: the name of a secret is nobody's business.
 grant select (
-  id, user_id, exchange, environment, label, hint, form, secret_fields, account_id, base_url, extra_metadata,
-  last_tested, key_version, status, status_reason, validated_at, created_at, updated_at
+  id, user_id, exchange, environment, label, hint, form, secret_fields, account_id, found_account_id, base_url,
+  extra_metadata, last_tested, key_version, status, status_reason, validated_at, permissions, notes, expires_at,
+  created_at, updated_at
 ) on public.user_api_keys to authenticated;
 grant select (
   id, user_id, name, active, require_signature, allowed_sources, hint, secret_hint, old_live_since, created_at,
@@ -6651,7 +6866,8 @@ public.work_task(bigint, bigint),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
 public.paper_find_order(uuid, text),
-public.paper_list_positions(uuid, text)
+public.paper_list_positions(uuid, text),
+public.paper_list_fills(uuid, text, text, timestamptz)
 to sparky_worker, service_role;
 
 -- The dashboard under the names that it knows. The views run with the rights of whoever asks.
@@ -6707,5 +6923,6 @@ to service_role;
 -- Not the service key: exchange keys go to nobody but a worker.
 grant execute on function
 public.open_keys(text, uuid),
-public.reseal_keys(text, uuid, integer, text)
+public.reseal_keys(text, uuid, integer, text),
+public.rotate_keys(text, uuid, integer, text)
 to sparky_worker;

@@ -57,6 +57,7 @@ def test_a_work_order_carries_all_that_is_needed(world: World) -> None:
         "key_version": 1,
         "status": "pending",
         "form": "sealed",
+        "account_number": None,
     }
     assert one["position"] is None
     assert one["plan"] is None
@@ -84,7 +85,7 @@ def test_a_later_claim_finds_plan_and_orders(world: World) -> None:
     assert again["plan"] == {"legs": [1]}
     assert len(again["orders"]) == 1
     seen = again["orders"][0]
-    assert seen.pop("submitted_at")
+    assert seen.pop("begun_at") <= seen.pop("submitted_at")
     assert seen == {
         "leg": 1,
         "client_order_id": wanted["order"]["client_order_id"],
@@ -97,6 +98,7 @@ def test_a_later_claim_finds_plan_and_orders(world: World) -> None:
         "venue_order_id": None,
         "filled_quantity": "0",
         "average_price": None,
+        "bookmark": None,
     }
 
 

@@ -307,3 +307,46 @@ def test_a_reason_of_a_megabyte_is_cut(world: World) -> None:
     signal_id, one = begun(world)
     assert world.finish(held(one) | {"status": "failed", "reason": "x" * 1_000_000})[0]["ok"] is True
     assert len(world.signal(signal_id)["reason"]) == 2000
+
+
+def test_the_first_bookmark_and_the_first_moment_stay_when_an_order_is_sent_again(world: World) -> None:
+    signal_id = world.accept(world.trader())
+    one = world.claim_one()
+    for bookmark in ("6372", "7000"):
+        assert world.begin(order(one, bookmark=bookmark))[0]["ok"] is True
+        absent = {"leg": 1, "state": "absent", "reason_code": "venue_unavailable", "reason": "gone"}
+        assert world.finish(held(one) | {"status": None, "news": [absent]})[0]["ok"] is True
+    world.let_lease_run_out(signal_id)
+    (seen,) = world.claim_one("w2")["orders"]
+    assert seen["bookmark"] == "6372"
+    assert seen["begun_at"] < seen["submitted_at"]
+    assert orders(world) == [(1, "absent", 2, 0, None)]
+
+
+def test_an_order_that_was_begun_without_a_bookmark_gets_one_when_it_is_sent_again(world: World) -> None:
+    _, one = begun(world)
+    absent = {"leg": 1, "state": "absent", "reason_code": "venue_unavailable", "reason": "gone"}
+    assert world.finish(held(one) | {"status": None, "news": [absent]})[0]["ok"] is True
+    assert world.begin(order(one, bookmark="7"))[0]["ok"] is True
+    assert world.value("select bookmark from public.orders") == "7"
+
+
+@pytest.mark.parametrize("bookmark", ["", "7" * 201])
+def test_a_bookmark_that_does_not_fit_is_told_and_nothing_is_begun(world: World, bookmark: str) -> None:
+    world.accept(world.trader())
+    answer = world.begin(order(world.claim_one(), bookmark=bookmark))[0]
+    assert (answer["ok"], answer["sqlstate"]) == (False, "23514")
+    assert orders(world) == []
+
+
+def test_an_open_end_is_found_by_what_was_known_when_it_was_sent(world: World) -> None:
+    trader = world.trader()
+    world.accept(trader)
+    one = world.claim_one()
+    world.begin(order(one, bookmark="6372"))
+    working = {"leg": 1, "state": "working", "venue_order_id": "v9", "fills": []}
+    assert world.finish(held(one) | {"status": "done", "news": [working]})[0]["ok"] is True
+    (claimed,) = call(world.worker, "claim_accounts", "w1", 10, 60)
+    (end,) = claimed["orders"]
+    assert (end["bookmark"], end["venue_order_id"]) == ("6372", "v9")
+    assert end["begun_at"] <= end["submitted_at"]

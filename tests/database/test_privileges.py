@@ -82,8 +82,8 @@ TABLES = {
     ("public.strategies", "dashboard_server"): "SELECT",
 }
 _KEY = (
-    "id user_id exchange environment label hint form secret_fields account_id base_url extra_metadata"
-    " last_tested key_version status status_reason validated_at"
+    "id user_id exchange environment label hint form secret_fields account_id found_account_id base_url"
+    " extra_metadata last_tested key_version status status_reason validated_at permissions notes expires_at"
     " created_at updated_at"
 )
 _SERVER_SIGNAL = (
@@ -163,6 +163,7 @@ WORKER = (
         "paper_submit",
         "paper_find_order",
         "paper_list_positions",
+        "paper_list_fills",
     ),
 )
 OPERATOR = ("halt_trading", "resume_trading", "announce", "set_api_url")
@@ -182,6 +183,7 @@ FUNCTIONS = {
     ("public.request_validation", "authenticated"),
     ("public.open_keys", "sparky_worker"),
     ("public.reseal_keys", "sparky_worker"),
+    ("public.rotate_keys", "sparky_worker"),
     ("public.create_webhook", "authenticated"),
     ("public.delete_my_account", "authenticated"),
     *(

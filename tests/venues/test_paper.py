@@ -1,6 +1,7 @@
 """The paper venue on its real book."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -88,6 +89,21 @@ async def test_a_cancel_shows_the_order_that_is_filled_and_refuses_one_that_is_n
     venue.fault(Fault.DOWN)
     outcome = await venue.adapter.cancel(venue.access, venue.ref(venue.order()), lambda: None)
     assert isinstance(outcome, NotSent)
+
+
+async def test_fills_are_those_of_a_symbol_since_a_moment(venue: PaperHarness) -> None:
+    sent = [accepted(await venue.submit(venue.order(number))) for number in (1, 2)]
+    accepted(await venue.submit(venue.order(3, symbol="OTHER")))
+    began = sent[0].fills[0].filled_at
+    fills = await venue.adapter.fills(venue.access, venue.symbol, began)
+    assert [one.client_order_id for one in fills] == [one.client_order_id for one in sent]
+    assert [one.fill for one in fills] == [one.fills[0] for one in sent]
+    assert {(one.symbol, one.side) for one in fills} == {(venue.symbol, Side.BUY)}
+    later = await venue.adapter.fills(venue.access, venue.symbol, began + timedelta(microseconds=1))
+    assert list(later) == list(fills[1:])
+    venue.fault(Fault.GARBAGE)
+    with pytest.raises(VenueUnavailable):
+        await venue.adapter.fills(venue.access, venue.symbol, began)
 
 
 async def test_without_any_price_an_order_is_refused_with_what_to_do(venue: PaperHarness) -> None:

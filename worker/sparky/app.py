@@ -61,8 +61,10 @@ class Worker:
                     settings.sealing_key_files, credentials_directory=credentials_directory(os.environ)
                 ),
                 CredentialCache(seams.clock),
+                seams,
             ),
             timeout_seconds=settings.venue_timeout_seconds,
+            clock=seams.clock,
         )
         self._beginnings: Batcher[Beginning, Begun] = Batcher(self._database.begin, _BEGINNINGS_PER_CALL)
         equipment = Equipment(
@@ -104,6 +106,7 @@ class Worker:
                 part.cancel()
             await self._inbox.stop(self._settings.shutdown_grace_seconds)
             await self._beginnings.close()
+            await self._desk.close()
             keeping.cancel()
         _log.info("worker_stopped", **self._inbox.counters)
 

@@ -19,11 +19,13 @@ WORKER_FUNCTIONS = {
     "finish_tasks",
     "open_keys",
     "paper_find_order",
+    "paper_list_fills",
     "paper_list_positions",
     "paper_open",
     "paper_submit",
     "release_signals",
     "reseal_keys",
+    "rotate_keys",
     "work_task",
     "worker_heartbeat",
 }

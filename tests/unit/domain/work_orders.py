@@ -67,6 +67,8 @@ EARLIER_ORDER: dict[str, Any] = {
     "reduce_only": False,
     "reference_price": None,
     "venue_order_id": None,
+    "bookmark": None,
+    "begun_at": "2026-03-02T14:30:04.900000+00:00",
     "submitted_at": "2026-03-02T14:30:04.900000+00:00",
     "filled_quantity": "0",
     "average_price": None,

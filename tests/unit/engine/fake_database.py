@@ -120,6 +120,18 @@ class FakeDatabase:
 
         return await self._call("reseal_keys", act)
 
+    async def rotate_keys(self, account: AccountId, key_version: int, sealed: str) -> int | None:
+        del account
+
+        def act() -> int | None:
+            held = self.keys
+            if isinstance(held, SparkyError) or held.key_version != key_version:
+                return None
+            self.keys = StoredKeys(is_sealed=True, text=Secret(sealed), key_version=key_version + 1)
+            return key_version + 1
+
+        return await self._call("rotate_keys", act)
+
     def claim_now(self, limit: int) -> list[dict[str, Any]]:
         """Claim without any delay or fault, as another worker would."""
         for row in self.signals.values():
@@ -166,6 +178,8 @@ class FakeDatabase:
         before = row.orders.get(leg.number)
         if before is not None and before["state"] != "absent":
             return Begun(ok=False)
+        now = self._stamp(self._now())
+        first = before or {"bookmark": item.bookmark, "begun_at": now}
         row.orders[leg.number] = {
             "leg": leg.number,
             "client_order_id": leg.client_order_id,
@@ -176,7 +190,9 @@ class FakeDatabase:
             "reduce_only": leg.reduce_only,
             "reference_price": None if leg.reference_price is None else str(leg.reference_price),
             "venue_order_id": None,
-            "submitted_at": self._stamp(self._now()),
+            "bookmark": first["bookmark"] or item.bookmark,
+            "begun_at": first["begun_at"],
+            "submitted_at": now,
             "filled_quantity": "0",
             "average_price": None,
         }

@@ -41,6 +41,8 @@ def write_down(row: Row, states: Sequence[str], ago: float, changes: dict[str, A
             "reduce_only": leg.reduce_only,
             "reference_price": None,
             "venue_order_id": None,
+            "bookmark": None,
+            "begun_at": (START + timedelta(seconds=now - ago)).isoformat(),
             "submitted_at": (START + timedelta(seconds=now - ago)).isoformat(),
             "filled_quantity": str(leg.quantity) if state == "filled" else "0",
             "average_price": "100" if state == "filled" else None,

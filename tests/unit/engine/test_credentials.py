@@ -18,10 +18,10 @@ from sparky.domain.errors import (
 )
 from sparky.domain.work_order import Account, WorkOrder
 from sparky.engine.credentials import CredentialDesk
-from sparky.keys.cache import CredentialCache, Credentials
+from sparky.keys.cache import CredentialCache
 from sparky.keys.sealing import KeyRing, SealingKey, seal
 from tests.unit.domain.work_orders import work_order
-from tests.unit.engine.virtual_loop import LoopClock
+from tests.unit.engine.virtual_loop import LoopClock, loop_seams
 from tests.unit.engine.world import CONTEXT, FIELDS, KEY, World
 
 PLAIN = json.dumps(FIELDS)
@@ -31,13 +31,15 @@ class Desk:
     """A desk of one worker over the keys of a world."""
 
     def __init__(self, world: World, *ring: SealingKey) -> None:
-        self._desk = CredentialDesk(world.database, KeyRing(ring or (KEY,)), CredentialCache(LoopClock()))
+        self._desk = CredentialDesk(
+            world.database, KeyRing(ring or (KEY,)), CredentialCache(LoopClock()), loop_seams()
+        )
         self._world = world
 
     async def open(self, version: int = 1) -> dict[str, str]:
         order: WorkOrder = work_order()
         account = Account(id=order.account.id, exchange="paper", environment="paper", key_version=version)
-        credentials: Credentials = await self._desk.open(order.user_id, account)
+        credentials = (await self._desk.open(order.user_id, account)).credentials
         return {name: secret.reveal() for name, secret in credentials.items()}
 
     @property
@@ -160,8 +162,8 @@ async def test_a_worker_without_a_key_leaves_plain_keys_as_they_are() -> None:
     world = World()
     world.store_keys(PLAIN, is_sealed=False)
     order = work_order()
-    desk = CredentialDesk(world.database, KeyRing([]), CredentialCache(LoopClock()))
-    assert await desk.open(order.user_id, order.account)
+    desk = CredentialDesk(world.database, KeyRing([]), CredentialCache(LoopClock()), loop_seams())
+    assert (await desk.open(order.user_id, order.account)).credentials
     assert world.database.resealed == []
 
 

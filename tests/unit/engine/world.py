@@ -50,8 +50,9 @@ class Worker:
         self.leases = LeaseKeeper(database, seams, LEASE_SECONDS)
         self.desk = AccountDesk(
             {"paper": venue},
-            CredentialDesk(database, KeyRing([KEY]), CredentialCache(seams.clock)),
+            CredentialDesk(database, KeyRing([KEY]), CredentialCache(seams.clock), seams),
             timeout_seconds=VENUE_SECONDS,
+            clock=seams.clock,
         )
         self.beginnings = Batcher(database.begin, 50)
         equipment = Equipment(

@@ -18,7 +18,7 @@ _PLACE = "account"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEnd:
-    """An order of ours that nobody executes any more and that is not known to have ended."""
+    """An order of ours that nobody executes any more, and that has not ended or has a fee not told yet."""
 
     signal_id: SignalId
     leg: int
@@ -98,7 +98,8 @@ def _open_end(source: Mapping[str, Any]) -> OpenEnd:
         ref=OrderRef(
             client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
             symbol=fields.text(source, "symbol", _PLACE),
-            sent_at=fields.moment(source, "submitted_at", _PLACE),
+            sent_at=fields.moment(source, "begun_at", _PLACE),
+            bookmark=fields.optional(fields.text, source, "bookmark", _PLACE),
             venue_order_id=fields.optional(fields.text, source, "venue_order_id", _PLACE),
         ),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from sparky.database.rpc import RpcClient
 from sparky.domain import fields
+from sparky.domain.answers import KeyCheck
 from sparky.domain.errors import DatabaseContractError, WorkOrderError
 from sparky.domain.identifiers import SignalId, UserId, WorkerId
 from sparky.domain.news import OrderNews
@@ -23,6 +24,7 @@ class Beginning:
     plan: Plan
     leg: Leg
     news: tuple[OrderNews, ...] = ()
+    bookmark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Task:
 class TaskResult:
     """How a task ended. Not ok without `retry_in_seconds` ends it for good.
 
-    `again` gives back a task that goes well and is not at its end yet.
+    `again` gives back a task that goes well and is not at its end yet, to be taken up after
+    `retry_in_seconds`. `check` is what the venue said of keys that it accepts.
     """
 
     task_id: int
@@ -83,6 +86,7 @@ class TaskResult:
     retry_in_seconds: int | None = None
     account_status: str | None = None
     status_reason: str | None = None
+    check: KeyCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,19 +182,7 @@ class WorkerDatabase:
         await self._rpc.call(
             "finish_tasks",
             {
-                "p_results": [
-                    {
-                        "task_id": item.task_id,
-                        "fence": item.fence,
-                        "ok": item.ok,
-                        "again": item.again,
-                        "error": item.error,
-                        "retry_in_seconds": item.retry_in_seconds,
-                        "account_status": item.account_status,
-                        "status_reason": item.status_reason,
-                    }
-                    for item in results
-                ]
+                "p_results": [_task_result(item) for item in results],
             },
         )
 
@@ -214,6 +206,7 @@ def _beginning(item: Beginning) -> dict[str, Any]:
             "quantity": leg.quantity,
             "reduce_only": leg.reduce_only,
             "reference_price": leg.reference_price,
+            "bookmark": item.bookmark,
         },
     }
 
@@ -234,6 +227,28 @@ def _result(item: Result) -> dict[str, Any]:
         "reason": item.reason,
         "news": [news.to_json() for news in item.news],
     }
+
+
+def _task_result(item: TaskResult) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "task_id": item.task_id,
+        "fence": item.fence,
+        "ok": item.ok,
+        "again": item.again,
+        "error": item.error,
+        "retry_in_seconds": item.retry_in_seconds,
+        "account_status": item.account_status,
+        "status_reason": item.status_reason,
+    }
+    if item.check is not None:
+        expires_at = item.check.expires_at
+        result |= {
+            "account_number": item.check.account_number,
+            "permissions": item.check.permissions,
+            "expires_at": None if expires_at is None else expires_at.isoformat(),
+            "notes": item.check.notes,
+        }
+    return result
 
 
 def _task(source: Mapping[str, Any]) -> Task:

@@ -23,9 +23,9 @@ class StoredKeys:
 
 
 class KeyVault:
-    """The two calls about keys.
+    """The calls about keys.
 
-    Both raise DatabaseUnavailable and DatabaseContractError (see `RpcClient.call`).
+    All raise DatabaseUnavailable and DatabaseContractError (see `RpcClient.call`).
     """
 
     def __init__(self, rpc: RpcClient, worker: WorkerId) -> None:
@@ -55,6 +55,22 @@ class KeyVault:
             "p_sealed": sealed,
         }
         return await self._rpc.call("reseal_keys", params) is True
+
+    async def rotate_keys(self, account: AccountId, key_version: int, sealed: str) -> int | None:
+        """Put sealed text in the place of the keys of a version, and return the new version.
+
+        None: other keys are stored by now, or no worker has work on the account any more.
+        """
+        params = {
+            "p_worker": self._worker,
+            "p_account_id": account,
+            "p_key_version": key_version,
+            "p_sealed": sealed,
+        }
+        answer = await self._rpc.call("rotate_keys", params)
+        if answer is not None and type(answer) is not int:
+            raise DatabaseContractError("rotate_keys answered something else than a version")
+        return answer
 
 
 def _stored(answer: object) -> StoredKeys:

@@ -41,7 +41,7 @@ class Leg:
     depends_on_previous: bool = False
     order_type: OrderType = OrderType.MARKET
 
-    def request(self, symbol: str) -> OrderRequest:
+    def request(self, symbol: str, bookmark: str | None = None) -> OrderRequest:
         """Return the order that this leg sends for `symbol`."""
         return OrderRequest(
             client_order_id=self.client_order_id,
@@ -51,6 +51,7 @@ class Leg:
             reduce_only=self.reduce_only,
             order_type=self.order_type,
             reference_price=self.reference_price,
+            bookmark=bookmark,
         )
 
 

@@ -49,12 +49,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The trader's login. Its keys are asked for apart, where they are used."""
+    """The trader's login. Its keys are asked for apart, where they are used.
+
+    `account_number` is the venue's own, as the trader gave it or a validation found it.
+    """
 
     id: AccountId
     exchange: str
     environment: str
     key_version: int
+    account_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierOrder:
-    """An order that an earlier claim of this signal wrote down, sent or not."""
+    """An order that an earlier claim of this signal wrote down, sent or not.
+
+    `begun_at` is when it was written down first, before its first byte; `submitted_at` when it was last.
+    """
 
     leg: int
     client_order_id: ClientOrderId
@@ -109,6 +116,8 @@ class EarlierOrder:
     reduce_only: bool
     reference_price: Decimal | None
     venue_order_id: str | None
+    bookmark: str | None
+    begun_at: datetime
     submitted_at: datetime
     filled_quantity: Decimal
     average_price: Decimal | None
@@ -248,6 +257,7 @@ def parse_account(source: Mapping[str, Any]) -> Account:
         exchange=fields.text(source, "exchange", path),
         environment=fields.text(source, "environment", path),
         key_version=fields.integer(source, "key_version", path),
+        account_number=fields.optional(fields.text, source, "account_number", path),
     )
 
 
@@ -279,6 +289,8 @@ def _parse_order(source: Mapping[str, Any], path: str) -> EarlierOrder:
         reduce_only=fields.boolean(source, "reduce_only", path),
         reference_price=fields.optional(fields.positive, source, "reference_price", path),
         venue_order_id=fields.optional(fields.text, source, "venue_order_id", path),
+        bookmark=fields.optional(fields.text, source, "bookmark", path),
+        begun_at=fields.moment(source, "begun_at", path),
         submitted_at=fields.moment(source, "submitted_at", path),
         filled_quantity=fields.not_negative(source, "filled_quantity", path),
         average_price=fields.optional(fields.not_negative, source, "average_price", path),

@@ -23,6 +23,8 @@ from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import Account
 from sparky.engine.credentials import CredentialDesk
 from sparky.engine.permits import SendingPermit
+from sparky.engine.silences import Silences
+from sparky.runtime.seams import Clock
 from sparky.venues.base import AccountAccess, VenueAdapter
 
 Answer = TypeVar("Answer")
@@ -40,6 +42,8 @@ class OpenAccount:
     adapter: VenueAdapter
     access: AccountAccess
     timeout_seconds: float
+    clock: Clock
+    silences: Silences
 
     @property
     def visibility_seconds(self) -> float:
@@ -65,6 +69,10 @@ class OpenAccount:
         """Return the venue's order of that reference."""
         return await self._in_time(self.adapter.find_order(self.access, ref))
 
+    async def bookmark(self) -> str | None:
+        """Return where the venue's record stands now; None where it keeps none."""
+        return await self._in_time(self.adapter.bookmark(self.access))
+
     async def submit(self, order: OrderRequest, permit: SendingPermit) -> Outcome:
         """Send an order, once. When this returns or raises, no byte of it leaves any more.
 
@@ -84,11 +92,18 @@ class OpenAccount:
         return Unknown(why) if permit.used else NotSent(why)
 
     async def _in_time(self, question: Awaitable[Answer]) -> Answer:
+        asked_at = self.clock.monotonic()
+        place = (self.access.exchange, self.access.environment)
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                return await question
-        except TimeoutError:
+                answer = await question
+        except (TimeoutError, VenueUnavailable) as error:
+            self.silences.note_silence(*place, self.clock.monotonic() - asked_at)
+            if isinstance(error, VenueUnavailable):
+                raise
             raise VenueUnavailable(self._too_slow()) from None
+        self.silences.note_answer(*place)
+        return answer
 
     def _too_slow(self) -> str:
         return f"{self.adapter.name} did not answer within {self.timeout_seconds:g} s"
@@ -103,10 +118,13 @@ class AccountDesk:
         credentials: CredentialDesk,
         *,
         timeout_seconds: float,
+        clock: Clock,
     ) -> None:
         self._venues = venues
         self._credentials = credentials
         self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._silences = Silences(clock)
 
     async def open(self, user_id: UserId, account: Account) -> OpenAccount:
         """Open an account.
@@ -125,13 +143,20 @@ class AccountDesk:
                 Reason.NOT_SUPPORTED,
                 f"Orders at {account.exchange} are not executed yet; served are: {served}.",
             )
+        keys = await self._credentials.open(user_id, account)
         access = AccountAccess(
             account_id=account.id,
             exchange=account.exchange,
             environment=account.environment,
-            credentials=await self._credentials.open(user_id, account),
+            credentials=keys.credentials,
+            account_number=account.account_number,
+            keep_credentials=keys.keep,
         )
-        return OpenAccount(adapter, access, self._timeout_seconds)
+        return OpenAccount(adapter, access, self._timeout_seconds, self._clock, self._silences)
+
+    def is_silent(self, account: Account) -> bool:
+        """Return whether the account's venue kept somebody waiting in vain a moment ago."""
+        return self._silences.lasts(account)
 
     async def open_keys(self, user_id: UserId, account: Account) -> None:
         """Open the keys of an account and, where they lie plain, seal them; the venue need not be served.
@@ -147,3 +172,7 @@ class AccountDesk:
     def forget_expired(self) -> None:
         """Drop opened keys that are past their time."""
         self._credentials.forget_expired()
+
+    async def close(self) -> None:
+        """Wait until keys that venues have rotated are stored."""
+        await self._credentials.close()

@@ -15,6 +15,7 @@ import structlog
 from sparky.database.gateway import Beginning, Begun, Result
 from sparky.domain.answers import (
     Accepted,
+    NotSent,
     Refused,
     Unknown,
     VenueOrder,
@@ -84,6 +85,9 @@ class Execution:
         self._received_at = equipment.seams.clock.monotonic()
         self._record = Record()
         self._wrote = False
+        self._bookmarks: dict[int, str | None] = {
+            one.leg: one.bookmark for one in order.orders if one.bookmark is not None
+        }
 
     @property
     def begun(self) -> bool:
@@ -147,7 +151,7 @@ class Execution:
                 decision = await self._decide(account)
             except VenueUnavailable as error:
                 failures += 1
-                await self._wait_to_retry(failures, str(error))
+                await self._wait_to_retry(failures, NotSent(str(error)))
                 continue
             if isinstance(decision, Plan):
                 return decision
@@ -199,18 +203,19 @@ class Execution:
 
     async def _send_until_known(self, account: OpenAccount, plan: Plan, leg: Leg) -> VenueOrder:
         failures = 0
+        bookmark = await self._bookmark(account, leg)
         while True:
             self._end_if_too_old()
             permit = await self._begin(plan, leg)
             began_at = self._monotonic()
             needed = self._equipment.venue_timeout_seconds + _MARGIN_SECONDS
             await self._equipment.leases.require(self._lease, needed)
-            outcome = await account.submit(leg.request(self._order.symbol), permit)
+            outcome = await account.submit(leg.request(self._order.symbol, bookmark), permit)
             took = self._monotonic() - began_at
             if isinstance(outcome, Accepted):
                 self._record.note_answer(leg, outcome.order, took)
                 return outcome.order
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, Refused) and not outcome.try_again:
                 self._record.note_refusal(leg, outcome, took)
                 raise _Ended(outcomes.refused(self._order.claim, self._record, outcome))
             if isinstance(outcome, Unknown):
@@ -221,7 +226,22 @@ class Execution:
             else:
                 self._note_absent(leg, outcome.reason)
             failures += 1
-            await self._wait_to_retry(failures, outcome.reason)
+            await self._wait_to_retry(failures, outcome)
+
+    async def _bookmark(self, account: OpenAccount, leg: Leg) -> str | None:
+        """Return where the venue's record stood before the leg was sent for the first time."""
+        failures = 0
+        while leg.number not in self._bookmarks:
+            self._end_if_too_old()
+            try:
+                told = await account.bookmark()
+            except VenueUnavailable as error:
+                failures += 1
+                await self._wait_to_retry(failures, NotSent(str(error)))
+            else:
+                # Also for a leg that is sent again: the order may show up anywhere after the first one.
+                self._bookmarks[leg.number] = told
+        return self._bookmarks[leg.number]
 
     async def _begin(self, plan: Plan, leg: Leg) -> SendingPermit:
         """Write the leg down, for whoever comes after us to look for, and return the right to send it."""
@@ -231,7 +251,13 @@ class Execution:
             asked_at = self._monotonic()
             try:
                 begun = await self._equipment.begin(
-                    Beginning(claim=self._order.claim, plan=plan, leg=leg, news=self._record.news)
+                    Beginning(
+                        claim=self._order.claim,
+                        plan=plan,
+                        leg=leg,
+                        news=self._record.news,
+                        bookmark=self._bookmarks.get(leg.number),
+                    )
                 )
             except DatabaseUnavailable as error:
                 maybe_written = maybe_written or error.reached
@@ -288,7 +314,7 @@ class Execution:
             tries += 1
             await self._pause(tries)
             try:
-                seen = await account.find_order(self._ref_of(leg))
+                seen = await account.find_order(self._ref_of(leg, order.venue_order_id))
             except VenueUnavailable as error:
                 _log.warning("order_not_seen", error=str(error), client_order_id=leg.client_order_id)
                 continue
@@ -297,11 +323,14 @@ class Execution:
                 self._record.note_answer(leg, order, self._monotonic() - waited_from)
         return order
 
-    async def _wait_to_retry(self, failures: int, why: str) -> None:
+    async def _wait_to_retry(self, failures: int, last: NotSent | Refused | Unknown) -> None:
         # Only where the venue certainly does not have the order: the ends below say that nothing was sent.
-        self._end_if_too_old()
+        self._end_if_too_old(last.reason)
         if self._monotonic() - self._received_at > _PATIENCE_SECONDS:
-            raise _Ended(outcomes.unreachable(self._order.claim, self._record, why))
+            claim = self._order.claim
+            if isinstance(last, Refused):
+                raise _Ended(outcomes.refused(claim, self._record, last))
+            raise _Ended(outcomes.unreachable(claim, self._record, last.reason))
         await self._pause(failures)
 
     async def _pause(self, failures: int) -> None:
@@ -309,10 +338,10 @@ class Execution:
         await seams.sleeper.sleep(_RETRY.delay(failures, seams.random.uniform))
         await self._equipment.leases.require(self._lease, _MARGIN_SECONDS)
 
-    def _end_if_too_old(self) -> None:
+    def _end_if_too_old(self, why: str | None = None) -> None:
         too_old = self._too_old()
         if too_old is not None:
-            raise _Ended(outcomes.too_old(self._order.claim, self._record, too_old))
+            raise _Ended(outcomes.too_old(self._order.claim, self._record, too_old, why))
 
     def _too_old(self) -> Rejection | None:
         return check_age(self._order, self._now(), exits=is_exit(self._order))
@@ -330,14 +359,17 @@ class Execution:
         # The database's time carried forward, never too early: no clock but its own decides what is too old.
         return self._order.now + timedelta(seconds=self._monotonic() - self._asked_at)
 
-    def _ref_of(self, leg: Leg) -> OrderRef:
+    def _ref_of(self, leg: Leg, venue_order_id: str | None = None) -> OrderRef:
         earlier = next((order for order in self._order.orders if order.leg == leg.number), None)
+        if earlier is not None:
+            venue_order_id = venue_order_id or earlier.venue_order_id
         return OrderRef(
             client_order_id=leg.client_order_id,
             symbol=self._order.symbol,
-            # What this claim sends, it sends after the moment at which the database answered it.
-            sent_at=self._order.now if earlier is None else earlier.submitted_at,
-            venue_order_id=None if earlier is None else earlier.venue_order_id,
+            # What this claim sends first, it sends after the moment at which the database answered it.
+            sent_at=self._order.now if earlier is None else earlier.begun_at,
+            bookmark=self._bookmarks.get(leg.number),
+            venue_order_id=venue_order_id,
         )
 
     def _moment_of(self, moment: datetime) -> float:

@@ -46,9 +46,10 @@ def not_filled(claim: Claim, record: Record, leg: Leg, order: VenueOrder, *, fol
     return _ended(claim, record, "failed", code, reason)
 
 
-def too_old(claim: Claim, record: Record, rejection: Rejection) -> Result:
-    """The venue does not have the order, and the signal is too old to send it."""
-    return _ended(claim, record, "expired", rejection.reason_code, rejection.reason)
+def too_old(claim: Claim, record: Record, rejection: Rejection, why: str | None = None) -> Result:
+    """The venue does not have the order, and the signal is too old to send it; `why` is what held it up."""
+    held_up = "" if why is None else f" What held it up: {why.rstrip('.')}."
+    return _ended(claim, record, "expired", rejection.reason_code, rejection.reason + held_up)
 
 
 def unreachable(claim: Claim, record: Record, why: str) -> Result:

@@ -1,6 +1,7 @@
 """Working off a queue of the database for ever: at once while there is more, else now and then."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -21,6 +22,17 @@ class Pace:
 
     batch: int
     idle_seconds: float
+
+
+async def all_of(works: Iterable[Awaitable[None]]) -> None:
+    """Do a batch at once, all of it, whatever becomes of one.
+
+    Raises:
+        Exception: the first that was raised, after all have ended.
+    """
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if ended is not None:
+            raise ended
 
 
 async def work_off(name: str, work_batch: Callable[[], Awaitable[int]], pace: Pace, seams: Seams) -> NoReturn:

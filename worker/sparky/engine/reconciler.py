@@ -17,11 +17,14 @@ from sparky.domain.errors import LostClaim, Refusal, Retryable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide
 from sparky.engine.access import AccountDesk, OpenAccount
-from sparky.engine.queues import Pace, work_off
+from sparky.engine.queues import Pace, all_of, work_off
 from sparky.runtime.seams import Seams
 
 _LEASE_SECONDS: Final = 60
+# So many are asked at once: one slow venue keeps the others waiting for one account's time, and not for all.
 _PACE: Final = Pace(batch=5, idle_seconds=5.0)
+# Well within the lease, also when the last answer takes its whole time.
+_NEWS_SECONDS: Final = 30.0
 _INTERVAL_SECONDS: Final = 60
 # An account whose venue or keys do not answer is not worth asking every minute.
 _TROUBLED_SECONDS: Final = 300
@@ -42,7 +45,7 @@ class AccountStore(Protocol):
 
 
 class Reconciler:
-    """Works off due accounts, one after another; its leases share them among workers."""
+    """Works off due accounts, a few at once; its leases share them among workers."""
 
     def __init__(self, store: AccountStore, desk: AccountDesk, seams: Seams) -> None:
         self._store = store
@@ -55,18 +58,22 @@ class Reconciler:
 
     async def _compare_batch(self) -> int:
         due = await self._store.claim_accounts(_PACE.batch, _LEASE_SECONDS)
-        for account in due:
-            with structlog.contextvars.bound_contextvars(account_id=account.account.id):
-                try:
-                    await self._store.finish_accounts([await self._compare(account)])
-                except LostClaim as error:
-                    _log.warning("comparison_left_alone", why=str(error))
+        await all_of(self._compare_one(account) for account in due)
         return len(due)
 
+    async def _compare_one(self, due: DueAccount) -> None:
+        with structlog.contextvars.bound_contextvars(account_id=due.account.id):
+            try:
+                await self._store.finish_accounts([await self._compare(due)])
+            except LostClaim as error:
+                _log.warning("comparison_left_alone", why=str(error))
+
     async def _compare(self, due: DueAccount) -> Comparison:
+        if self._desk.is_silent(due.account):
+            return Comparison(due=due, due_in_seconds=_INTERVAL_SECONDS, differences=None)
         try:
             opened = await self._desk.open(due.user_id, due.account)
-            news = await _news_of(opened, due)
+            news = await self._news_of(opened, due)
             differences = _differences(due.positions, await opened.positions())
         except (Refusal, Retryable) as error:
             _log.warning("account_not_compared", why=str(error))
@@ -77,15 +84,18 @@ class Reconciler:
             due=due, due_in_seconds=_INTERVAL_SECONDS, differences=differences, news=tuple(news)
         )
 
-
-async def _news_of(opened: OpenAccount, due: DueAccount) -> list[tuple[str, OrderNews]]:
-    """Ask for each open end; an order that the venue no longer shows is left for a person to see."""
-    news: list[tuple[str, OrderNews]] = []
-    for end in due.open_ends:
-        order = await opened.find_order(end.ref)
-        if order is not None:
-            news.append((end.signal_id, OrderNews.of(end.leg, order)))
-    return news
+    async def _news_of(self, opened: OpenAccount, due: DueAccount) -> list[tuple[str, OrderNews]]:
+        """Ask for open ends; an order that the venue no longer shows is left for a person to see."""
+        news: list[tuple[str, OrderNews]] = []
+        until = self._seams.clock.monotonic() + _NEWS_SECONDS
+        # The database names those first of which there was no news for longest, so each has its turn.
+        for end in due.open_ends:
+            if self._seams.clock.monotonic() > until:
+                break
+            order = await opened.find_order(end.ref)
+            if order is not None:
+                news.append((end.signal_id, OrderNews.of(end.leg, order)))
+        return news
 
 
 def _differences(ours: Sequence[Held], venue: Sequence[VenuePosition]) -> list[dict[str, str]]:

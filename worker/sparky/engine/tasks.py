@@ -7,10 +7,10 @@ import structlog
 
 from sparky.database.gateway import BatchDone, Task, TaskResult
 from sparky.domain.backoff import Backoff
-from sparky.domain.errors import LostClaim, Refusal, Retryable
+from sparky.domain.errors import LostClaim, Refusal, Retryable, VenueUnavailable
 from sparky.domain.work_order import parse_account
 from sparky.engine.access import AccountDesk
-from sparky.engine.queues import Pace, work_off
+from sparky.engine.queues import Pace, all_of, work_off
 from sparky.runtime.seams import Seams
 
 _LEASE_SECONDS: Final = 60
@@ -21,6 +21,10 @@ _DATABASE_KINDS: Final = frozenset(
     {"seal_audit", "retention", "retire_audit", "export_data", "delete_account", "provision_trader"}
 )
 _TURN_SECONDS: Final = 2.0
+_VALIDATION: Final = "validate_key"
+# Fewer than the database allows before it calls a task dead.
+_PATIENT_ATTEMPTS: Final = 8
+_AWAY_SECONDS: Final = 600
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +46,7 @@ class TaskStore(Protocol):
 
 
 class TaskRunner:
-    """Claims due tasks and runs them, one after another."""
+    """Claims due tasks and runs them: validations at once, what the database does one after another."""
 
     def __init__(self, store: TaskStore, desk: AccountDesk, seams: Seams) -> None:
         self._store = store
@@ -55,27 +59,49 @@ class TaskRunner:
 
     async def _work_batch(self) -> int:
         tasks = await self._store.claim_tasks(_PACE.batch, _LEASE_SECONDS)
+        # A venue that hangs keeps one validation waiting, and not those of other venues. What the database
+        # does itself is done one after another.
+        validations = [task for task in tasks if task.kind == _VALIDATION]
+        others = [task for task in tasks if task.kind != _VALIDATION]
+        await all_of([self._work_all(others), *(self._work_all([task]) for task in validations)])
+        return len(tasks)
+
+    async def _work_all(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
             with structlog.contextvars.bound_contextvars(task_id=task.task_id, user_id=task.user_id):
-                # One at a time, and recorded at once: a crash repeats one validation at most.
+                # Recorded at once: a crash repeats what is in hand, and no more.
                 result = await self._work(task)
                 if result is not None:
                     await self._store.finish_tasks([result])
-        return len(tasks)
 
     async def _work(self, task: Task) -> TaskResult | None:
         """Return how it ended, or None when it is somebody else's by now."""
         try:
             if task.kind in _DATABASE_KINDS:
                 return await self._take_turn(task)
-            if task.kind == "validate_key":
+            if task.kind == _VALIDATION:
                 return await self._validate_key(task)
             return _failed(task, f"unknown kind {task.kind!r}", retry=None)
+        except VenueUnavailable as error:
+            return self._put_off(task, error)
         except (LostClaim, Retryable) as error:
             return _failed(task, str(error), retry=self._later(task))
         except Exception as error:  # noqa: BLE001 - the border of one task: logged and recorded in its row
             _log.exception("task_failed")
             return _failed(task, type(error).__name__, retry=round(_RETRY.longest))
+
+    def _put_off(self, task: Task, error: VenueUnavailable) -> TaskResult:
+        # Nothing was learnt about the keys. A venue may be away for longer than a task may fail.
+        if task.attempt < _PATIENT_ATTEMPTS:
+            return _failed(task, str(error), retry=self._later(task))
+        return TaskResult(
+            task_id=task.task_id,
+            fence=task.fence,
+            ok=True,
+            again=True,
+            error=str(error),
+            retry_in_seconds=_AWAY_SECONDS,
+        )
 
     def _later(self, task: Task) -> int:
         return round(_RETRY.delay(task.attempt, self._seams.random.uniform)) + 1
@@ -100,8 +126,10 @@ class TaskRunner:
         try:
             # First, so that plain keys are sealed soon, at venues that this worker does not serve too.
             await self._desk.open_keys(task.user_id, account)
+            if self._desk.is_silent(account):
+                raise VenueUnavailable(f"{account.exchange} did not answer others a moment ago")
             opened = await self._desk.open(task.user_id, account)
-            await opened.validate()
+            check = await opened.validate()
         except Refusal as refusal:
             self._desk.forget(account)
             _log.info("key_invalid", account_id=account.id, reason=refusal.reason)
@@ -113,7 +141,9 @@ class TaskRunner:
                 status_reason=refusal.reason,
             )
         _log.info("key_valid", account_id=account.id)
-        return TaskResult(task_id=task.task_id, fence=task.fence, ok=True, account_status="valid")
+        return TaskResult(
+            task_id=task.task_id, fence=task.fence, ok=True, account_status="valid", check=check
+        )
 
 
 def _failed(task: Task, error: str, *, retry: int | None) -> TaskResult:

@@ -53,6 +53,12 @@ class CredentialCache:
             return None
         return held[2]
 
+    def version_of(self, account: AccountId) -> int | None:
+        """Return the version of what is held of an account; None when nothing is."""
+        self.forget_expired()
+        held = self._held.get(account)
+        return None if held is None else held[0]
+
     def put(self, account: AccountId, key_version: int, credentials: Credentials) -> None:
         """Hold the credentials of an account."""
         self.forget_expired()

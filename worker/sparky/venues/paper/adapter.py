@@ -37,7 +37,7 @@ from sparky.venues.paper.capabilities import (
 from sparky.venues.paper.client import PaperClient
 from sparky.venues.paper.credentials import PaperTerms, read_terms
 from sparky.venues.paper.feed import PriceFeed
-from sparky.venues.paper.parse import read_balance, read_order, read_positions
+from sparky.venues.paper.parse import read_balance, read_fills, read_order, read_positions
 from sparky.venues.paper.rules import paper_rules
 from sparky.venues.refusals import misfit_refusal
 
@@ -131,9 +131,10 @@ class PaperAdapter:
         read_terms(access.credentials)
         return ()
 
-    async def fills(self, access: AccountAccess, symbol: str, since: datetime) -> Sequence[AccountFill]:  # noqa: ARG002 - the port's shape
-        """Refuse: the book is asked order by order."""
-        raise Refusal(Reason.NOT_SUPPORTED, "The paper venue lists no fills: ask for its orders.")
+    async def fills(self, access: AccountAccess, symbol: str, since: datetime) -> Sequence[AccountFill]:
+        """Return the executions in a symbol since a moment, oldest first."""
+        terms = read_terms(access.credentials)
+        return read_fills(await self._client.fills(access.account_id, terms, symbol, since))
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
         """Return what is open in a symbol."""

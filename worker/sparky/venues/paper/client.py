@@ -1,6 +1,7 @@
 """Requests to the paper venue's book, with the outcome of every write classified."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from sparky.domain.answers import (
@@ -76,6 +77,11 @@ class PaperClient:
     async def positions(self, account: AccountId, terms: PaperTerms) -> Any:
         """Ask for everything that is open."""
         return await self._ask("paper_list_positions", _account(account, terms))
+
+    async def fills(self, account: AccountId, terms: PaperTerms, symbol: str, since: datetime) -> Any:
+        """Ask for the orders in a symbol since a moment."""
+        params = {**_account(account, terms), "p_symbol": symbol, "p_since": since.isoformat()}
+        return await self._ask("paper_list_fills", params)
 
     async def _ask(self, function: str, params: Mapping[str, Any]) -> Any:
         try:

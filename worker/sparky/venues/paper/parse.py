@@ -6,6 +6,7 @@ from typing import Any, Final
 from sparky.domain import fields
 from sparky.domain.answers import (
     Accepted,
+    AccountFill,
     Balance,
     Fill,
     Outcome,
@@ -16,7 +17,7 @@ from sparky.domain.answers import (
 )
 from sparky.domain.errors import VenueUnavailable, WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import OrderState, PositionSide
+from sparky.domain.orders import OrderState, PositionSide, Side
 from sparky.domain.reasons import Reason
 
 CURRENCY: Final = "USD"
@@ -83,6 +84,8 @@ def _read_order(source: Mapping[str, Any]) -> VenueOrder:
         quantity=quantity,
         filled_quantity=quantity,
         average_price=price,
+        symbol=fields.text(source, "symbol", _PLACE),
+        side=fields.choice(source, "side", _PLACE, Side),
         fills=(
             Fill(
                 # The book fills an order whole, in one execution, so its id names the fill too.
@@ -94,6 +97,31 @@ def _read_order(source: Mapping[str, Any]) -> VenueOrder:
                 filled_at=fields.moment(source, "executed_at", _PLACE),
             ),
         ),
+    )
+
+
+def read_fills(answer: Any) -> tuple[AccountFill, ...]:
+    """Read executions: the book's orders, each filled in one.
+
+    Raises:
+        VenueUnavailable: the answer is not of the book's language; it must not be taken for "none".
+    """
+    try:
+        items = [fields.mapping(item, _PLACE) for item in fields.items({"fills": answer}, "fills", _PLACE)]
+        orders = [_read_order(item) for item in items]
+    except WorkOrderError as error:
+        raise VenueUnavailable(f"the paper venue's fills were not understood: {error.field}") from error
+    return tuple(
+        AccountFill(
+            fill=fill,
+            symbol=order.symbol,
+            side=order.side,
+            venue_order_id=order.venue_order_id,
+            client_order_id=order.client_order_id,
+        )
+        for order in orders
+        if order.symbol is not None and order.side is not None
+        for fill in order.fills
     )
 
 
