@@ -183,7 +183,7 @@ class PaperHarness(Harness):
         Subject.LATER_REJECTION: "The paper venue decides at once.",
         Subject.HIDING: "The paper venue shows an order as soon as it has it.",
         Subject.PRICE_STEPS: "The paper venue takes no prices.",
-        Subject.ACCOUNT_FILLS: "The paper venue's book goes by the database's clock, which the suite cannot move.",
+        Subject.ACCOUNT_FILLS: "The paper venue's book goes by the database's clock, not by the suite's.",
         Subject.FEES: "The conformance account of the paper venue has no fee.",
         Subject.BY_HAND: "Nobody can trade a paper account by hand.",
         Subject.RATE_LIMIT: "The paper venue does not count requests.",
