@@ -86,6 +86,11 @@ def _obstacle(ledger: Ledger, order: Order, price: Decimal) -> str | None:
 
 
 def _obstacle_to_opening(ledger: Ledger, order: Order, price: Decimal, opens: Decimal) -> str | None:
+    pending = {one.client_id for one in ledger.pending()} - {None}
+    for name, (kind, _) in EXITS.items():
+        carried = order.terms.get(f"{name}OnFill", {}).get("clientExtensions", {})
+        if carried.get("id") in pending:
+            return f"{kind}_ON_FILL_CLIENT_ORDER_ID_ALREADY_EXISTS"
     extensions = order.terms.get("tradeClientExtensions") or {}
     used = {one.client_id for one in ledger.trades.values() if one.is_open}
     if extensions.get("id") in used - {None}:

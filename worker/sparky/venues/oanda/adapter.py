@@ -31,12 +31,11 @@ from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.accounts import Accounts
 from sparky.venues.oanda.capabilities import CAPABILITIES, NO_LEVERAGE, NO_OPTIONS, refusal_of
 from sparky.venues.oanda.client import Answer, OandaClient
-from sparky.venues.oanda.history import account_fill
+from sparky.venues.oanda.history import account_fill, executions
 from sparky.venues.oanda.lookup import OandaLookup
 from sparky.venues.oanda.orders import close_to_oanda, order_to_oanda
 from sparky.venues.oanda.record import read_from, transaction_number
 from sparky.venues.oanda.rules import Instruments
-from sparky.venues.oanda.transactions import Filled
 from sparky.venues.refusals import misfit_refusal
 
 # Look-ups have been seen to miss an order for half a second; a request that was given up may still be on its
@@ -72,6 +71,7 @@ class OandaAdapter:
 
     def __init__(self, http: VenueHttp, seams: Seams) -> None:
         self._client = OandaClient(http, seams)
+        self._sleeper = seams.sleeper
         self._accounts = Accounts(self._client, seams.clock)
         self._instruments = Instruments(self._client, seams.clock)
         self._lookup = OandaLookup(self._client)
@@ -128,7 +128,9 @@ class OandaAdapter:
         try:
             account = await self._accounts.open(access, priority=Priority.EXIT)
             instrument = await self._instruments.get(account, request.symbol, priority=Priority.EXIT)
-            return await exits.place_exits(self._client, account, request, instrument, permit)
+            return await exits.place_exits(
+                self._client, self._sleeper, account, request, instrument=instrument, permit=permit
+            )
         except Refusal as error:
             no = Refused(error.reason_code, error.reason)
         except VenueUnavailable as error:
@@ -157,11 +159,10 @@ class OandaAdapter:
         """Return the executions in a symbol since a moment, from the record."""
         account = await self._accounts.open(access)
         record = await read_from(self._client, account, since)
-        return [
-            account_fill(one, account.currency)
-            for one in record
-            if isinstance(one, Filled) and one.symbol == symbol and one.at >= since
-        ]
+        with parse.understanding("record"):
+            return [
+                account_fill(one, account.currency) for one in executions(record, symbol) if one.at >= since
+            ]
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
         """Return what is open in a symbol: of a hedged one, the difference of its sides."""

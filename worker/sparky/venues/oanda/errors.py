@@ -13,8 +13,7 @@ from sparky.venues.refusals import Advice, refusal
 
 LABEL: Final = "OANDA"
 
-# The venue has an order or a trade of this client id: ours, from a request whose answer was lost.
-DUPLICATES: Final = frozenset({"CLIENT_ORDER_ID_ALREADY_EXISTS", "CLIENT_TRADE_ID_ALREADY_EXISTS"})
+_DUPLICATE: Final = ("CLIENT_ORDER_ID_ALREADY_EXISTS", "CLIENT_TRADE_ID_ALREADY_EXISTS")
 # The order ended as it was meant to, at the trader's or his own order's wish.
 ENDED_AS_ASKED: Final = frozenset({"CLIENT_REQUEST", "CLIENT_REQUEST_REPLACED", "LINKED_TRADE_CLOSED"})
 EXPIRED: Final = "TIME_IN_FORCE_EXPIRED"
@@ -75,6 +74,14 @@ _BY_CODE: Final[tuple[tuple[re.Pattern[str], Advice], ...]] = tuple(
         (r"^INTERNAL_SERVER_ERROR$", _SERVER),
     )
 )
+
+
+def is_duplicate(code: str | None) -> bool:
+    """Tell whether OANDA has an order or a trade of this client id: ours, whose answer was lost.
+
+    For an entry with exits that may also be said of an exit, as in STOP_LOSS_ON_FILL_CLIENT_ORDER_ID_….
+    """
+    return code is not None and code.endswith(_DUPLICATE)
 
 
 def advice_for(code: str | None) -> Advice:

@@ -17,25 +17,35 @@ from sparky.domain.fitting import fit_exits
 from sparky.domain.orders import ExitLeg, ExitRequest
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import exact_product, round_down_to_step
+from sparky.runtime.seams import Sleeper
 from sparky.venues.base import Permit
 from sparky.venues.budget import Priority
 from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.capabilities import unsupported
 from sparky.venues.oanda.client import Answer, OandaClient
-from sparky.venues.oanda.errors import DUPLICATES, refused
 from sparky.venues.oanda.orders import EXIT_NAMES, exits_to_oanda
-from sparky.venues.oanda.parse import placed_exit, reject_reason
+from sparky.venues.oanda.parse import placed_exit, reject_reason, stopped
 from sparky.venues.oanda.rules import Instrument
 from sparky.venues.oanda.trades import Trade, find_trade, open_trades
 from sparky.venues.refusals import misfit_refusal
 
 _HUNDREDTH: Final = Decimal("0.01")
+# A trade may be missing from look-ups for half a second after its entry was filled.
+_WAITS: Final = (0.0, 0.3, 0.5)
 
 
 async def place_exits(
-    client: OandaClient, account: Account, request: ExitRequest, instrument: Instrument, permit: Permit
+    client: OandaClient,
+    sleeper: Sleeper,
+    account: Account,
+    request: ExitRequest,
+    *,
+    instrument: Instrument,
+    permit: Permit,
 ) -> Sequence[Outcome]:
     """Place exits for the trade of a position; one outcome for each.
+
+    The trade is that of the entry where it is known, else the only one of the position.
 
     Raises:
         VenueUnavailable: the trade could not be asked for, and nothing was sent.
@@ -44,7 +54,7 @@ async def place_exits(
     fitted = _fit(request, instrument)
     if isinstance(fitted, Refused):
         return [fitted for _ in request.exits]
-    trade = await _trade_of(client, account, request)
+    trade = await _trade_of(client, sleeper, account, request)
     if isinstance(trade, Refused):
         return [trade for _ in request.exits]
     answer = await client.write(
@@ -124,22 +134,36 @@ def _fit(request: ExitRequest, instrument: Instrument) -> tuple[ExitLeg, ...] | 
     return trail_misfit(fitted.exits, instrument) or fitted.exits
 
 
-async def _trade_of(client: OandaClient, account: Account, request: ExitRequest) -> Trade | Refused:
-    trade = None
-    if request.entry is not None:
-        specifier = f"@{quote(request.entry.client_order_id, safe='')}"
-        trade = await find_trade(client, account, specifier)
-    if trade is None or not trade.units:
-        trades = (await open_trades(client, account)).values()
-        of_position = [one for one in trades if (one.symbol, one.side) == (request.symbol, request.side)]
-        if not of_position:
-            return _no_trade(request)
-        if len(of_position) > 1:
-            return _several(request, len(of_position))
-        trade = of_position[0]
-    if (trade.symbol, trade.side) != (request.symbol, request.side):
-        return _no_trade(request)
+async def _trade_of(
+    client: OandaClient, sleeper: Sleeper, account: Account, request: ExitRequest
+) -> Trade | Refused:
+    for wait in _WAITS if request.entry is not None else ():
+        await sleeper.sleep(wait)
+        trade = await _trade_of_entry(client, account, request)
+        if trade is not None:
+            break
+    else:
+        found = await _only_trade(client, account, request)
+        if isinstance(found, Refused):
+            return found
+        trade = found
     return trade if request.quantity >= trade.units else _partly(request, trade)
+
+
+async def _trade_of_entry(client: OandaClient, account: Account, request: ExitRequest) -> Trade | None:
+    if request.entry is None:
+        return None
+    trade = await find_trade(client, account, f"@{quote(request.entry.client_order_id, safe='')}")
+    fits = trade is not None and (trade.symbol, trade.side) == (request.symbol, request.side)
+    return trade if trade is not None and fits and trade.units else None
+
+
+async def _only_trade(client: OandaClient, account: Account, request: ExitRequest) -> Trade | Refused:
+    trades = (await open_trades(client, account)).values()
+    fitting = [one for one in trades if (one.symbol, one.side) == (request.symbol, request.side)]
+    if not fitting:
+        return _no_trade(request)
+    return fitting[0] if len(fitting) == 1 else _several(request, len(fitting))
 
 
 def _no_trade(request: ExitRequest) -> Refused:
@@ -172,6 +196,4 @@ def _outcome(answer: Answer, leg: ExitLeg, trade: Trade) -> Outcome:
         code = reject_reason(answer, f"{name}OrderRejectTransaction") or answer.code
     except WorkOrderError as error:
         return Unknown(f"OANDA may have the exit, but its answer was not understood: {error.field}.")
-    if code in DUPLICATES:
-        return Unknown(f"OANDA already has an order of this client id ({code}).")
-    return refused(code, answer.words)
+    return stopped(code, answer.words)

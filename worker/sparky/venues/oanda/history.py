@@ -1,20 +1,24 @@
 """What became of one order, told from the transactions about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from sparky.domain.answers import AccountFill, Fill, VenueOrder
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderState
-from sparky.venues.oanda.errors import DUPLICATES, ENDED_AS_ASKED, EXPIRED, refused
+from sparky.venues.oanda.errors import ENDED_AS_ASKED, EXPIRED, is_duplicate, refused
+from sparky.venues.oanda.symbols import to_venue
 from sparky.venues.oanda.transactions import (
+    FILL,
     Cancelled,
     Created,
     Filled,
     Rejected,
-    Transaction,
     average_price,
+    read_fill,
+    read_transaction,
 )
 
 
@@ -32,37 +36,47 @@ class History:
     goes_on: bool = False
 
 
-def tell(transactions: Iterable[Transaction], client_id: str) -> History | Rejected | None:
-    """Return what the transactions say of the order of a client id; None where they do not name it.
+def tell(record: Sequence[Mapping[str, Any]], client_id: str) -> History | Rejected | None:
+    """Return what a record says of the order of a client id; None where it does not name it.
 
     An order that OANDA stopped because an earlier one of the same client id was executed is no order of its
     own: the earlier one is what is meant.
+
+    Raises:
+        WorkOrderError: what it says of the order is not of OANDA's language.
     """
-    record = list(transactions)
-    stopped = {one.order_id for one in record if isinstance(one, Cancelled) and one.reason in DUPLICATES}
-    created = [
-        one
-        for one in record
-        if isinstance(one, Created) and one.client_id == client_id and one.order_id not in stopped
-    ]
-    if not created:
-        return next(
-            (
-                one
-                for one in record
-                if isinstance(one, Rejected) and one.client_id == client_id and one.reason not in DUPLICATES
-            ),
-            None,
-        )
-    ids = {one.order_id for one in created}
-    last = created[-1].order_id
+    named = [read_transaction(one) for one in record if _names(one, client_id)]
+    created = {one.order_id: one for one in named if isinstance(one, Created)}
+    about = [read_transaction(one) for one in record if one.get("orderID") in created]
+    ends = {one.order_id: one for one in about if isinstance(one, Cancelled)}
+    ours = [one for one in created.values() if not _is_second(ends.get(one.order_id))]
+    if not ours:
+        rejected = [one for one in named if isinstance(one, Rejected) and not is_duplicate(one.reason)]
+        return rejected[-1] if rejected else None
+    ids = {one.order_id for one in ours}
+    last = ours[-1].order_id
     return History(
-        created=created[0],
+        created=ours[0],
         venue_order_id=last,
-        fills=tuple(one for one in record if isinstance(one, Filled) and one.order_id in ids),
-        cancelled=next((one for one in record if isinstance(one, Cancelled) and one.order_id == last), None),
-        goes_on=len(created) > 1,
+        fills=tuple(one for one in about if isinstance(one, Filled) and one.order_id in ids),
+        cancelled=ends.get(last),
+        goes_on=len(ours) > 1,
     )
+
+
+def executions(record: Sequence[Mapping[str, Any]], symbol: str) -> list[Filled]:
+    """Return the executions in a symbol. Raises as `tell`."""
+    fills = (one for one in record if one.get("type") == FILL and one.get("instrument") == to_venue(symbol))
+    return [read_fill(one) for one in fills]
+
+
+def _names(transaction: Mapping[str, Any], client_id: str) -> bool:
+    extensions = transaction.get("clientExtensions")
+    return isinstance(extensions, Mapping) and extensions.get("id") == client_id
+
+
+def _is_second(end: Cancelled | None) -> bool:
+    return end is not None and is_duplicate(end.reason)
 
 
 def venue_order(history: History, quantity: Decimal, currency: str) -> VenueOrder:

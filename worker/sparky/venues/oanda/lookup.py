@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderRef
 from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.client import OandaClient
-from sparky.venues.oanda.errors import DUPLICATES, NO_SUCH_ORDER
+from sparky.venues.oanda.errors import NO_SUCH_ORDER, is_duplicate
 from sparky.venues.oanda.history import History, rejected_order, tell, venue_order
 from sparky.venues.oanda.parse import understanding
 from sparky.venues.oanda.record import read_from, read_since, transaction_number
@@ -29,6 +30,7 @@ from sparky.venues.oanda.transactions import (
 )
 
 _PLACE: Final = "order"
+_CLOCKS_APART: Final = timedelta(minutes=1)
 _PARTS_OF_OTHERS: Final = ("replacesOrderID", "replacedByOrderID")
 
 
@@ -82,7 +84,7 @@ class OandaLookup:
             return None
         about = [await self._transaction(account, one) for one in ending_ids if one is not None]
         cancelled = next((one for one in about if isinstance(one, Cancelled)), None)
-        if cancelled is not None and cancelled.reason in DUPLICATES:
+        if cancelled is not None and is_duplicate(cancelled.reason):
             return None
         return History(
             created=created,
@@ -95,8 +97,9 @@ class OandaLookup:
         if ref.bookmark is not None and ref.bookmark.isascii() and ref.bookmark.isdigit():
             record = await read_since(self._client, account, int(ref.bookmark))
         else:
-            record = await read_from(self._client, account, ref.sent_at)
-        return tell(record, ref.client_order_id)
+            record = await read_from(self._client, account, ref.sent_at - _CLOCKS_APART)
+        with understanding("record"):
+            return tell(record, ref.client_order_id)
 
     async def _by_trade(self, account: Account, client_id: ClientOrderId) -> History | None:
         # Sent a second time, an entry is stopped by the trade of the first one, which may be older than
@@ -105,9 +108,11 @@ class OandaLookup:
         opened = None if trade is None else await self._transaction(account, trade.trade_id)
         if not isinstance(opened, Filled):
             return None
-        ref_id = transaction_number(opened.order_id)
-        record = await read_since(self._client, account, ref_id - 1)
-        found = tell(record, client_id)
+        with understanding("record"):
+            first = transaction_number(opened.order_id)
+        record = await read_since(self._client, account, first - 1)
+        with understanding("record"):
+            found = tell(record, client_id)
         return found if isinstance(found, History) else None
 
     async def _transaction(self, account: Account, transaction_id: str) -> Transaction | None:

@@ -19,7 +19,7 @@ from sparky.domain.errors import VenueUnavailable, WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderState, PositionSide
 from sparky.venues.oanda.client import Answer
-from sparky.venues.oanda.errors import DUPLICATES, EXPIRED, refused
+from sparky.venues.oanda.errors import EXPIRED, is_duplicate, refused
 from sparky.venues.oanda.history import History, venue_order
 from sparky.venues.oanda.symbols import from_venue
 from sparky.venues.oanda.transactions import Created, read_cancel, read_created, read_fill
@@ -29,11 +29,7 @@ _PLACE: Final = "answer"
 
 @contextmanager
 def understanding(what: str) -> Iterator[None]:
-    """Let an answer that is not of OANDA's language be no answer.
-
-    Raises:
-        VenueUnavailable: in place of WorkOrderError.
-    """
+    """Let what is not of OANDA's language be no answer: VenueUnavailable in place of WorkOrderError."""
     try:
         yield
     except WorkOrderError as error:
@@ -79,23 +75,22 @@ def _created(body: Mapping[str, Any], name: str, client_id: ClientOrderId) -> Cr
 def _yes(history: History, currency: str) -> Outcome:
     cancelled, quantity = history.cancelled, history.created.quantity
     if cancelled is not None and not history.fills and cancelled.reason != EXPIRED:
-        return _stopped(cancelled.reason)
+        return stopped(cancelled.reason)
     if quantity is None:
         raise WorkOrderError(_PLACE, "names no units")
     return Accepted(venue_order(history, quantity, currency))
 
 
-def _stopped(reason: str) -> Refused | Unknown:
-    if reason in DUPLICATES:
+def stopped(reason: str | None, words: str = "") -> Refused | Unknown:
+    """Classify why an order was rejected, or cancelled as soon as it was created."""
+    if is_duplicate(reason):
         return Unknown(f"OANDA already has an order or a trade of this client id ({reason}).")
-    return refused(reason)
+    return refused(reason, words)
 
 
 def _no(answer: Answer, name: str) -> Refused | Unknown:
     code = reject_reason(answer, name) or answer.code
-    if code in DUPLICATES:
-        return _stopped(code)
-    return refused(code, answer.words)
+    return stopped(code, answer.words)
 
 
 def reject_reason(answer: Answer, name: str) -> str | None:
@@ -116,7 +111,7 @@ def placed_exit(body: Mapping[str, Any], name: str, client_id: ClientOrderId, qu
         created = _created(body, f"{name}OrderTransaction", client_id)
         cancelled = body.get(f"{name}OrderCreatedCancelTransaction")
         if cancelled is not None:
-            return _stopped(read_cancel(cancelled).reason)
+            return stopped(read_cancel(cancelled).reason)
         filled = body.get(f"{name}OrderFillTransaction")
         fill = None if filled is None else read_fill(filled)
     except WorkOrderError as error:

@@ -10,7 +10,6 @@ from sparky.domain.errors import VenueUnavailable, WorkOrderError
 from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.client import Answer, OandaClient
 from sparky.venues.oanda.parse import understanding
-from sparky.venues.oanda.transactions import Transaction, read_transaction
 
 _PLACE: Final = "transactions"
 # One answer holds the oldest 1000 (https://github.com/yhilpisch/tpqoa/issues/25); this bounds a look-up to
@@ -19,20 +18,24 @@ _MOST_PAGES: Final = 40
 _PAGE_SIZE: Final = 1000
 
 
-async def read_since(client: OandaClient, account: Account, transaction_id: int) -> list[Transaction]:
+Record = list[Mapping[str, Any]]
+"""Transactions as OANDA wrote them, oldest first: only those that matter to a question are read closely."""
+
+
+async def read_since(client: OandaClient, account: Account, transaction_id: int) -> Record:
     """Return the transactions after one, oldest first.
 
     Raises:
         VenueUnavailable: they cannot be read whole.
         CredentialsInvalid: the token is not let in.
     """
-    read: list[Transaction] = []
+    read: Record = []
     path = account.path("transactions/sinceid")
     for _ in range(_MOST_PAGES):
         answer = await client.ask(account.login, path, f"id={transaction_id}")
         with understanding("record"):
             page, last = _page(answer)
-        read += [one for one in page.values() if one is not None]
+        read += page.values()
         if not page or max(page) >= last:
             return read
         if max(page) <= transaction_id:
@@ -41,7 +44,7 @@ async def read_since(client: OandaClient, account: Account, transaction_id: int)
     raise VenueUnavailable("OANDA's record could not be read to its end.")
 
 
-async def read_from(client: OandaClient, account: Account, moment: datetime) -> list[Transaction]:
+async def read_from(client: OandaClient, account: Account, moment: datetime) -> Record:
     """Return the transactions since a moment, oldest first. Raises as `read_since`."""
     since = quote(f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z", safe="")
     answer = await client.ask(
@@ -52,10 +55,10 @@ async def read_from(client: OandaClient, account: Account, moment: datetime) -> 
     return [] if first is None else await read_since(client, account, first - 1)
 
 
-def _page(answer: Answer) -> tuple[dict[int, Transaction | None], int]:
+def _page(answer: Answer) -> tuple[dict[int, Mapping[str, Any]], int]:
     body = _body(answer)
     items = [fields.mapping(one, _PLACE) for one in fields.items(body, "transactions", _PLACE)]
-    page = {transaction_number(fields.text(one, "id", _PLACE)): read_transaction(one) for one in items}
+    page = {transaction_number(fields.text(one, "id", _PLACE)): one for one in items}
     last = transaction_number(fields.text(body, "lastTransactionID", _PLACE))
     return dict(sorted(page.items())), last
 

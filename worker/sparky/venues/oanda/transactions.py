@@ -18,7 +18,7 @@ from sparky.venues.oanda.symbols import from_venue
 _PLACE: Final = "transaction"
 _AVERAGE_DECIMALS: Final = Decimal("1e-10")
 _PIECES: Final = ("tradeOpened", "tradeReduced")
-_FILL: Final = "ORDER_FILL"
+FILL: Final = "ORDER_FILL"
 _CANCEL: Final = "ORDER_CANCEL"
 _CREATED: Final = "_ORDER"
 _REJECTED: Final = "_ORDER_REJECT"
@@ -84,7 +84,7 @@ def read_transaction(source: Any) -> Transaction | None:
     """
     place = fields.mapping(source, _PLACE)
     kind = fields.text(place, "type", _PLACE)
-    if kind == _FILL:
+    if kind == FILL:
         return read_fill(place)
     if kind == _CANCEL:
         return read_cancel(place)
