@@ -1,0 +1,67 @@
+"""Exits of an open position: separate orders that only close.
+
+Aster does not promise to cancel the others when one fires, so the caller does (`venues.survivors`).
+"""
+
+from dataclasses import replace
+from decimal import ROUND_DOWN, Decimal
+from typing import Final
+
+from sparky.domain.answers import Refused
+from sparky.domain.fitting import Misfit, fit_exits
+from sparky.domain.orders import ExitKind, ExitLeg, ExitRequest
+from sparky.domain.reasons import Reason
+from sparky.domain.rules import InstrumentRules
+from sparky.venues.aster.client import Write
+from sparky.venues.aster.orders import exit_order, plain
+from sparky.venues.aster.parse import OpenPosition
+from sparky.venues.refusals import misfit_refusal
+
+_LEAST_TRAIL: Final = Decimal("0.1")
+_MOST_TRAIL: Final = Decimal(5)
+# Aster gives the bounds and shows tenths; finer ones are not documented, so none are sent.
+_TRAIL_STEP: Final = Decimal("0.1")
+_HUNDRED: Final = Decimal(100)
+
+
+def exit_write(
+    leg: ExitLeg, request: ExitRequest, rules: InstrumentRules, open_now: OpenPosition, *, hedged: bool
+) -> Write | Refused:
+    """Return the request for one exit of a position, or why there is none.
+
+    A stop or take-profit for the whole position closes whatever is open when it fires; for a part of it, and
+    for a trailing stop, it has a quantity and only reduces.
+    """
+    held = open_now.position.quantity
+    fitted = fit_exits(replace(request, exits=(leg,), quantity=min(request.quantity, held)), rules)
+    if isinstance(fitted, Misfit):
+        return misfit_refusal(fitted)
+    leg = fitted.exits[0]
+    percent: Decimal | None = None
+    if leg.kind is ExitKind.TRAILING_STOP:
+        near = request.reference_price or open_now.mark_price or open_now.position.entry_price
+        found = _trail_percent(leg, near)
+        if isinstance(found, Refused):
+            return found
+        percent = found
+    whole = request.quantity >= held and leg.kind is not ExitKind.TRAILING_STOP
+    quantity = None if whole else fitted.quantity
+    return exit_order(leg, request.symbol, request.side, quantity, percent, hedged=hedged)
+
+
+def _trail_percent(leg: ExitLeg, near: Decimal) -> Decimal | Refused:
+    asked = leg.trail_percent
+    if asked is None and leg.trail_distance is not None and near > 0:
+        asked = leg.trail_distance * _HUNDRED / near
+    if asked is None:
+        return Refused(
+            Reason.NO_PRICE, 'Aster trails by per cent, and no price is known: send "price" in the alert.'
+        )
+    if not _LEAST_TRAIL <= asked <= _MOST_TRAIL:
+        return Refused(
+            Reason.INVALID_VALUE,
+            f"Aster trails by {_LEAST_TRAIL} to {_MOST_TRAIL} per cent of the price, not by "
+            f"{plain(round(asked, 4))}: send a trail within that.",
+        )
+    # Closer protects more.
+    return asked.quantize(_TRAIL_STEP, rounding=ROUND_DOWN)
