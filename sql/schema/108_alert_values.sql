@@ -101,20 +101,6 @@ exception when data_exception then
 end
 $$;
 
--- Strips "EXCHANGE:" and the suffixes of perpetuals, and writes pairs without their slash. Null if nothing fits.
-create function private.parse_symbol(p_value text) returns text
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  bare text := regexp_replace(upper(btrim(p_value)), '^[A-Z0-9_]+:', '');
-begin
-  bare := replace(regexp_replace(bare, '(\.P|(?<=[A-Z0-9])[.-]?PERP)$', ''), '/', '');
-  return case when bare ~ '^[A-Z0-9][A-Z0-9._-]{0,39}$' then bare end;
-end
-$$;
-
 create function private.parse_action(p_value text) returns text
 language plpgsql
 immutable
@@ -166,7 +152,7 @@ begin
         then private.plain_decimal(p_value) end)
     when p_name in ('reduce_only', 'dry_run') then to_jsonb(private.parse_boolean(p_value))
     when p_name = 'timestamp' then to_jsonb(private.parse_time(p_value))
-    when p_name = 'symbol' then to_jsonb(private.parse_symbol(p_value))
+    when p_name = 'symbol' then to_jsonb(private.canonical_symbol(null, p_value))
     when p_name = 'action' then to_jsonb(private.parse_action(p_value))
     when p_name = 'environment' then to_jsonb(private.parse_environment(p_value))
     when p_name = 'exchange' then to_jsonb(lower(btrim(p_value)))

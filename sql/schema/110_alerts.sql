@@ -3,6 +3,7 @@
 create type private.parsed_alert as (
   secret text,       -- as sent in the body, for finding the webhook; never stored
   fields jsonb,      -- canonical names; decimals as text; null when the body was not understood
+  symbol_text text,  -- the symbol as sent: how it is written depends on the exchange, known with the account
   raw text,          -- the body without its secret
   warnings text [],
   reason_code text,  -- set when the alert cannot be accepted
@@ -139,7 +140,7 @@ $$;
 
 -- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
 create function private.read_fields(
-  p_pairs jsonb, out fields jsonb, out warnings text[], out reason_code text, out reason text
+  p_pairs jsonb, out fields jsonb, out symbol_text text, out warnings text[], out reason_code text, out reason text
 )
 language plpgsql
 stable
@@ -180,6 +181,7 @@ begin
       else
         fields := fields || jsonb_build_object(pair.name, value);
         given_names := given_names || to_jsonb(pair.name);
+        symbol_text := case when pair.name = 'symbol' then pair.text else symbol_text end;
       end if;
     elsif private.is_pending_field(pair.name) then
       reason_code := coalesce(reason_code, 'not_supported');
@@ -198,7 +200,7 @@ immutable
 set search_path = ''
 as $$
   select row(
-    null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text[], p_reason_code, p_reason
+    null, null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text[], p_reason_code, p_reason
   )::private.parsed_alert
 $$;
 
@@ -229,8 +231,8 @@ begin
       p_body, 'invalid_value', 'The alert has a number beyond 30 digits or is nested too deep.');
   else
     result.raw := (body.pairs - secret_names)::text;
-    select f.fields, f.warnings, f.reason_code, f.reason
-    into result.fields, result.warnings, result.reason_code, result.reason
+    select f.fields, f.symbol_text, f.warnings, f.reason_code, f.reason
+    into result.fields, result.symbol_text, result.warnings, result.reason_code, result.reason
     from private.read_fields(body.pairs) f;
   end if;
   select body.pairs ->> s.name into result.secret

@@ -99,6 +99,25 @@ begin
 end
 $$;
 
+-- The alert's symbol as the account's exchange has it, or a reason code and sentence.
+create function private.write_symbol(
+  p_alert private.parsed_alert, p_exchange text, out symbol text, out reason_code text, out reason text
+)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  symbol := private.canonical_symbol(p_exchange, p_alert.symbol_text);
+  if symbol is null then
+    symbol := p_alert.fields ->> 'symbol';
+    reason_code := 'unknown_symbol';
+    reason := format('"symbol" is "%s", which can be no symbol of %s; write it like %s.',
+      left(p_alert.symbol_text, 60), p_exchange, private.symbol_examples(p_exchange));
+  end if;
+end
+$$;
+
 -- What the plan leaves for this hour: null when there is room, else the answer that says when there will be.
 create function private.over_limit(p_user_id uuid, p_now timestamptz, out reason text, out retry_after integer)
 language plpgsql
@@ -229,6 +248,7 @@ declare
   alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
   holder uuid;
   found_account record;
+  written record;
   target public.user_api_keys;
   room record;
 begin
@@ -238,6 +258,12 @@ begin
     p_alert.reason_code := found_account.reason_code;
     p_alert.reason := found_account.reason;
     target := found_account.account;
+  end if;
+  if p_alert.reason_code is null then
+    select * into written from private.write_symbol(p_alert, target.exchange);
+    p_alert.fields := p_alert.fields || jsonb_build_object('symbol', written.symbol);
+    p_alert.reason_code := written.reason_code;
+    p_alert.reason := written.reason;
   end if;
   if p_alert.reason_code is null and not private.is_exit(p_alert.fields) then
     p_alert.reason := private.account_over_limit(target);

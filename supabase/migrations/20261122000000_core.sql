@@ -3675,20 +3675,6 @@ exception when data_exception then
 end
 $$;
 
--- Strips "EXCHANGE:" and the suffixes of perpetuals, and writes pairs without their slash. Null if nothing fits.
-create function private.parse_symbol(p_value text) returns text
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  bare text := regexp_replace(upper(btrim(p_value)), '^[A-Z0-9_]+:', '');
-begin
-  bare := replace(regexp_replace(bare, '(\.P|(?<=[A-Z0-9])[.-]?PERP)$', ''), '/', '');
-  return case when bare ~ '^[A-Z0-9][A-Z0-9._-]{0,39}$' then bare end;
-end
-$$;
-
 create function private.parse_action(p_value text) returns text
 language plpgsql
 immutable
@@ -3740,7 +3726,7 @@ begin
         then private.plain_decimal(p_value) end)
     when p_name in ('reduce_only', 'dry_run') then to_jsonb(private.parse_boolean(p_value))
     when p_name = 'timestamp' then to_jsonb(private.parse_time(p_value))
-    when p_name = 'symbol' then to_jsonb(private.parse_symbol(p_value))
+    when p_name = 'symbol' then to_jsonb(private.canonical_symbol(null, p_value))
     when p_name = 'action' then to_jsonb(private.parse_action(p_value))
     when p_name = 'environment' then to_jsonb(private.parse_environment(p_value))
     when p_name = 'exchange' then to_jsonb(lower(btrim(p_value)))
@@ -3749,11 +3735,107 @@ begin
   end;
 end
 $$;
+-- Symbols as we write them, from whatever an alert says. worker/sparky/domain/symbols.py keeps the same rule, and one
+-- table of cases holds both. Two spellings of one instrument must become one text, because it makes the lane.
+
+-- The compact OCC symbol of an option, from a padded one or from one with a plain strike; null when it is none.
+create function private.option_symbol(p_bare text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  day text := '[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])';
+  parts text[];
+begin
+  if p_bare ~ ('^[A-Z][A-Z0-9]{0,5} {0,5}' || day || '[CP][0-9]{8}$') then
+    return replace(p_bare, ' ', '');
+  end if;
+  parts := regexp_match(p_bare, '^([A-Z][A-Z0-9]{0,5}' || day || '[CP])([0-9]{1,5}(?:\.[0-9]{1,3})?)$');
+  return parts[1] || lpad(trunc(parts[2]::numeric * 1000)::text, 8, '0');
+end
+$$;
+
+create function private.share_symbol(p_bare text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  parts text[] := regexp_match(p_bare, '^([A-Z]{1,6})(?:[./-]([A-Z]{1,3}))?$');
+begin
+  return case
+    when parts is null then private.option_symbol(p_bare)
+    else parts[1] || coalesce('.' || parts[2], '')
+  end;
+end
+$$;
+
+create function private.future_symbol(p_bare text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  parts text[] := regexp_match(p_bare, '^/?([A-Z0-9]{1,4})([FGHJKMNQUVXZ])(?:20[0-9]|[0-9])?([0-9])$');
+begin
+  return '/' || parts[1] || parts[2] || parts[3];
+end
+$$;
+
+-- Null when the text can be no symbol at that exchange. Without an exchange, and for one of no rule of its own: upper
+-- case without exchange, suffix of perpetuals and slash.
+create function private.canonical_symbol(p_exchange text, p_value text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  trimmed text := private.trim_blank(p_value);
+  bare text := regexp_replace(upper(trimmed collate "C"), '^[A-Z0-9_]+:', '');
+  perpetual text := '(\.P|(?<=[A-Z0-9])[._-]?PERP)$';
+  plain text;
+begin
+  if octet_length(trimmed) <> char_length(trimmed) then
+    return null;
+  elsif p_exchange = 'aster' then
+    plain := regexp_replace(regexp_replace(bare, perpetual, ''), '[/._-]', '', 'g');
+    return case when plain ~ '^[A-Z0-9]{1,40}$' then plain end;
+  elsif p_exchange = 'oanda' then
+    return case when bare ~ '^[A-Z0-9]{2,16}[/_-]?[A-Z]{3}$'
+      then regexp_replace(bare, '[/_-]?([A-Z]{3})$', '_\1') end;
+  elsif p_exchange = 'tradier' then
+    return private.share_symbol(bare);
+  elsif p_exchange = 'tastytrade' then
+    return coalesce(private.future_symbol(bare), private.share_symbol(bare));
+  end if;
+  plain := coalesce(private.option_symbol(bare), replace(regexp_replace(bare, perpetual, ''), '/', ''));
+  return case when plain ~ '^[A-Z0-9][A-Z0-9._-]{0,39}$' then plain end;
+end
+$$;
+
+-- What to write, for a trader whose symbol can be none.
+create function private.symbol_examples(p_exchange text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case p_exchange
+    when 'aster' then 'BTCUSDT'
+    when 'oanda' then 'EUR_USD or EURUSD'
+    when 'tradier' then 'AAPL, BRK.B or, for an option, AAPL260417C00200000'
+    when 'tastytrade' then 'AAPL, BRK.B, AAPL260417C00200000 for an option or /ESZ6 for a future'
+    else 'BTCUSDT, EUR_USD or AAPL'
+  end;
+end
+$$;
 -- The alert language, parsed in one place: a body in, canonical fields or a reason out. Pure functions.
 
 create type private.parsed_alert as (
   secret text,       -- as sent in the body, for finding the webhook; never stored
   fields jsonb,      -- canonical names; decimals as text; null when the body was not understood
+  symbol_text text,  -- the symbol as sent: how it is written depends on the exchange, known with the account
   raw text,          -- the body without its secret
   warnings text [],
   reason_code text,  -- set when the alert cannot be accepted
@@ -3890,7 +3972,7 @@ $$;
 
 -- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
 create function private.read_fields(
-  p_pairs jsonb, out fields jsonb, out warnings text[], out reason_code text, out reason text
+  p_pairs jsonb, out fields jsonb, out symbol_text text, out warnings text[], out reason_code text, out reason text
 )
 language plpgsql
 stable
@@ -3931,6 +4013,7 @@ begin
       else
         fields := fields || jsonb_build_object(pair.name, value);
         given_names := given_names || to_jsonb(pair.name);
+        symbol_text := case when pair.name = 'symbol' then pair.text else symbol_text end;
       end if;
     elsif private.is_pending_field(pair.name) then
       reason_code := coalesce(reason_code, 'not_supported');
@@ -3949,7 +4032,7 @@ immutable
 set search_path = ''
 as $$
   select row(
-    null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text[], p_reason_code, p_reason
+    null, null, null, format('(%s bytes that are not understood)', octet_length(p_body)), '{}'::text[], p_reason_code, p_reason
   )::private.parsed_alert
 $$;
 
@@ -3980,8 +4063,8 @@ begin
       p_body, 'invalid_value', 'The alert has a number beyond 30 digits or is nested too deep.');
   else
     result.raw := (body.pairs - secret_names)::text;
-    select f.fields, f.warnings, f.reason_code, f.reason
-    into result.fields, result.warnings, result.reason_code, result.reason
+    select f.fields, f.symbol_text, f.warnings, f.reason_code, f.reason
+    into result.fields, result.symbol_text, result.warnings, result.reason_code, result.reason
     from private.read_fields(body.pairs) f;
   end if;
   select body.pairs ->> s.name into result.secret
@@ -4253,6 +4336,25 @@ begin
 end
 $$;
 
+-- The alert's symbol as the account's exchange has it, or a reason code and sentence.
+create function private.write_symbol(
+  p_alert private.parsed_alert, p_exchange text, out symbol text, out reason_code text, out reason text
+)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  symbol := private.canonical_symbol(p_exchange, p_alert.symbol_text);
+  if symbol is null then
+    symbol := p_alert.fields ->> 'symbol';
+    reason_code := 'unknown_symbol';
+    reason := format('"symbol" is "%s", which can be no symbol of %s; write it like %s.',
+      left(p_alert.symbol_text, 60), p_exchange, private.symbol_examples(p_exchange));
+  end if;
+end
+$$;
+
 -- What the plan leaves for this hour: null when there is room, else the answer that says when there will be.
 create function private.over_limit(p_user_id uuid, p_now timestamptz, out reason text, out retry_after integer)
 language plpgsql
@@ -4383,6 +4485,7 @@ declare
   alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
   holder uuid;
   found_account record;
+  written record;
   target public.user_api_keys;
   room record;
 begin
@@ -4392,6 +4495,12 @@ begin
     p_alert.reason_code := found_account.reason_code;
     p_alert.reason := found_account.reason;
     target := found_account.account;
+  end if;
+  if p_alert.reason_code is null then
+    select * into written from private.write_symbol(p_alert, target.exchange);
+    p_alert.fields := p_alert.fields || jsonb_build_object('symbol', written.symbol);
+    p_alert.reason_code := written.reason_code;
+    p_alert.reason := written.reason;
   end if;
   if p_alert.reason_code is null and not private.is_exit(p_alert.fields) then
     p_alert.reason := private.account_over_limit(target);

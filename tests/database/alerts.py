@@ -11,6 +11,7 @@ from tests.database.world import World
 class Parsed:
     secret: str | None
     fields: dict[str, Any] | None
+    symbol_text: str | None
     raw: str
     warnings: list[str]
     reason_code: str | None

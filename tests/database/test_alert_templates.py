@@ -30,8 +30,10 @@ def template(world: World, exchange: str | None, style: str | None) -> dict[str,
         return dict(call(connection, "alert_template", exchange, style))
 
 
-def as_tradingview_sends_it(message: str) -> str:
-    for placeholder, value in FILLED_IN.items():
+def as_tradingview_sends_it(message: str, **other: str) -> str:
+    for placeholder, value in (
+        FILLED_IN | {f"{{{{{name}}}}}": value for name, value in other.items()}
+    ).items():
         message = message.replace(placeholder, value)
     return message
 
@@ -58,7 +60,8 @@ def test_ingest_does_what_the_template_says_of_it(world: World, exchange: str, s
         with world.signed_in(trader.id) as connection:
             call(connection, "save_api_key", venue, "production", "x", SEALED)
     made = template(world, exchange, style)
-    answer = world.ingest(trader, as_tradingview_sends_it(made["message"]))
+    ticker = "OANDA:EURUSD" if venue == "oanda" else "NASDAQ:AAPL"
+    answer = world.ingest(trader, as_tradingview_sends_it(made["message"], ticker=ticker))
     assert (answer["body"]["status"] == "accepted") is made["accepted_now"]
     assert answer["body"].get("reason") == made["reason"]
     assert answer["http"] == (200 if made["accepted_now"] else 422)
