@@ -1,0 +1,1 @@
+"""tastytrade: US shares, their options, and futures, over its REST API."""
