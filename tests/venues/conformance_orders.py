@@ -161,7 +161,9 @@ class OrderCases:
         accepted(await venue.submit(order))
         first = await venue.shown(order)
         assert first.state is OrderState.PARTIALLY_FILLED
-        assert first.filled_quantity == order.quantity * _HALF == _sum(first)
+        assert first.filled_quantity == order.quantity * _HALF
+        # Venues without single executions tell of them when nothing can be added any more.
+        assert not first.fills or _sum(first) == first.filled_quantity
         await venue.fill_rest()
         second = await venue.shown(order)
         assert second.state is OrderState.FILLED

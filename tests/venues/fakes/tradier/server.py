@@ -319,7 +319,8 @@ class FakeTradier(FakeServer):
             return
         first = None
         for index, leg in enumerate(form.legs):
-            sleeps = first is not None and form.order_class in {"oto", "otoco"}
+            entered = first is not None and self.book.orders[first].state is OrderState.FILLED
+            sleeps = first is not None and not entered and form.order_class in {"oto", "otoco"}
             paired = form.order_class == "oco" or (form.order_class == "otoco" and index > 0)
             asked = _asked(taken, leg, after=first if sleeps else None, paired=paired)
             try:

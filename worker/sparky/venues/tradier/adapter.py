@@ -23,11 +23,11 @@ from sparky.domain.rules import InstrumentRules
 from sparky.runtime.seams import Seams
 from sparky.venues.base import AccountAccess, Capabilities, Permit
 from sparky.venues.budget import Priority
-from sparky.venues.cached import Cached
 from sparky.venues.http import VenueHttp
 from sparky.venues.tradier import limits
 from sparky.venues.tradier.account import Account
 from sparky.venues.tradier.client import TradierClient
+from sparky.venues.tradier.closing import Closing, is_bound
 from sparky.venues.tradier.credentials import Login, read_login
 from sparky.venues.tradier.desk import Desk
 from sparky.venues.tradier.fees import trading_day, with_fees
@@ -39,8 +39,6 @@ from sparky.venues.tradier.reading import read
 
 # Orders have been listed within 75 ms of the answer; a request whose sender is gone may still be on its way.
 _VISIBILITY_SECONDS: Final = 30.0
-_OLDER_SECONDS: Final = 60.0
-_MARGIN: Final = timedelta(hours=1)
 _CAPABILITIES: Final = Capabilities(
     order_types=frozenset(OrderType),
     times_in_force=limits.TIMES,
@@ -67,7 +65,7 @@ class TradierAdapter:
         self._desk = Desk(client, seams)
         self._book = OrderBook(client, seams.clock)
         self._placing = Placing(client, self._book, seams.sleeper)
-        self._older: Cached[tuple[str, str, str], Sequence[Seen]] = Cached(_OLDER_SECONDS, seams.clock)
+        self._closing = Closing(self._desk, self._book, self._placing)
 
     async def validate(self, access: AccountAccess) -> KeyCheck:
         """Ask for the profile, the balances and the preview of an order; tokens do not expire."""
@@ -109,15 +107,10 @@ class TradierAdapter:
             return NotSent(str(error))
         if isinstance(prepared, Refused):
             return prepared
-        placed = await self._placing.place(
-            login,
-            account.number,
-            prepared.form,
-            permit,
-            closes=prepared.closes,
-            fills_now=prepared.fills_now,
-        )
-        return outcomes_of(placed, [order.client_order_id])[0] if isinstance(placed, Seen) else placed
+        outcome = await self._placing.submit(login, account.number, order, prepared, permit)
+        if prepared.closes_all and is_bound(outcome):
+            return await self._closing.without_exits(login, account, order, outcome, permit)
+        return outcome
 
     async def place_exits(
         self, access: AccountAccess, request: ExitRequest, permit: Permit
@@ -132,7 +125,7 @@ class TradierAdapter:
             return _all(request, NotSent(str(error)))
         if isinstance(prepared, Refused):
             return _all(request, prepared)
-        placed = await self._placing.place(login, account.number, prepared.form, permit, closes=True)
+        placed = await self._placing.place(login, account.number, prepared, permit)
         if not isinstance(placed, Seen):
             return _all(request, placed)
         return outcomes_of(placed, [one.client_order_id for one in request.exits])
@@ -150,8 +143,7 @@ class TradierAdapter:
             return Refused(Reason.VENUE_REFUSED, f"Tradier shows no order {ref.client_order_id} to cancel.")
         if found.state.is_terminal:
             return Accepted(found)
-        self._older.forget(_older_key(login, account))
-        return await self._placing.cancel(login, account.number, found, ref, permit)
+        return await self._placing.cancel(login, account.number, found, permit)
 
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
         """Look an order up by Tradier's id, or by its tag in the lists of orders."""
@@ -163,7 +155,7 @@ class TradierAdapter:
         login, account = await self._account(access)
         return tuple(
             order
-            for _, order in parse_views(await self._listed(login, account))
+            for _, order in parse_views(await self._book.recent(login, account.number))
             if not order.state.is_terminal and symbol in {None, order.symbol}
         )
 
@@ -176,7 +168,7 @@ class TradierAdapter:
                 f"Tradier lists the orders of the last {MOST_DAYS - 1} days, and "
                 f"{since:%Y-%m-%d} is longer ago."
             )
-        every = read(executions, await self._listed(login, account), "the orders")
+        every = read(executions, await self._book.recent(login, account.number), "the orders")
         asked = [one for one in every if one.symbol == symbol and one.fill.filled_at >= since]
         asked.sort(key=lambda one: (one.fill.filled_at, one.fill.venue_fill_id))
         return await self._charged(login, account, symbol, asked)
@@ -216,18 +208,6 @@ class TradierAdapter:
         login = read_login(access, priority)
         return login, await self._desk.account(login)
 
-    async def _listed(self, login: Login, account: Account) -> Sequence[Seen]:
-        # Earlier orders may work still, or have been executed today. They are read seldom, as Tradier asks.
-        span = timedelta(days=MOST_DAYS - 1) - _MARGIN
-        older = await self._older.get(
-            _older_key(login, account),
-            lambda: self._book.around(login, account.number, self._clock.now() - span),
-        )
-        orders = {one.order_id: one for one in older}
-        for one in await self._book.today(login, account.number):
-            orders[one.order_id] = one
-        return sorted(orders.values(), key=lambda one: (one.created, int(one.order_id)))
-
     async def _charged(
         self, login: Login, account: Account, symbol: str, fills: Sequence[AccountFill]
     ) -> Sequence[AccountFill]:
@@ -236,10 +216,6 @@ class TradierAdapter:
         if not days:
             return tuple(fills)
         return with_fees(fills, await self._desk.charges(login, account.number, symbol, min(days), max(days)))
-
-
-def _older_key(login: Login, account: Account) -> tuple[str, str, str]:
-    return (login.environment, login.fingerprint, account.number)
 
 
 def _all(request: ExitRequest, outcome: Outcome) -> Sequence[Outcome]:

@@ -13,6 +13,7 @@ from sparky.domain.answers import VenueOrder
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderRef
 from sparky.runtime.seams import Clock
+from sparky.venues.cached import Cached
 from sparky.venues.tradier import parse
 from sparky.venues.tradier.client import TradierClient, account_path
 from sparky.venues.tradier.credentials import Login
@@ -21,12 +22,14 @@ from sparky.venues.tradier.parse import Seen
 from sparky.venues.tradier.reading import read
 
 MOST_DAYS: Final = 30
+_OLDER_SECONDS: Final = 60.0
 _MOST_PAGES: Final = 40
 _TAGS: Final = {"includeTags": "true"}
 # New York is one of these behind UTC; which one does not matter where both give the same day.
 _OFFSETS: Final = (timedelta(hours=4), timedelta(hours=5))
 # How long a failed order service may take to say what became of an order.
 _UNDECIDED: Final = timedelta(seconds=30)
+_MARGIN: Final = timedelta(hours=1)
 
 
 class OrderBook:
@@ -35,6 +38,7 @@ class OrderBook:
     def __init__(self, client: TradierClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._older: Cached[tuple[str, str, str], Sequence[Seen]] = Cached(_OLDER_SECONDS, clock)
 
     async def find(self, login: Login, number: str, ref: OrderRef) -> VenueOrder | None:
         """Return the order of a reference; None if Tradier shows none, in every list that could hold it.
@@ -70,6 +74,20 @@ class OrderBook:
     async def today(self, login: Login, number: str) -> Sequence[Seen]:
         """Return the orders of the current day."""
         return await self._pages(login, number, {})
+
+    async def recent(self, login: Login, number: str, *, fresh: bool = False) -> Sequence[Seen]:
+        """Return the orders of the last 29 days, oldest first; those of earlier days as of a minute ago.
+
+        Earlier orders may work still, or be executed today. They are read seldom, as Tradier asks; `fresh`
+        reads them now.
+        """
+        key = (login.environment, login.fingerprint, number)
+        if fresh:
+            self._older.forget(key)
+        begin = self._clock.now() - timedelta(days=MOST_DAYS - 1) + _MARGIN
+        older = await self._older.get(key, lambda: self.around(login, number, begin))
+        orders = {one.order_id: one for one in (*older, *await self.today(login, number))}
+        return sorted(orders.values(), key=lambda one: (one.created, int(one.order_id)))
 
     async def around(self, login: Login, number: str, moment: datetime) -> Sequence[Seen]:
         """Return the orders from the day before a moment on.

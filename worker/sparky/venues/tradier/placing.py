@@ -5,12 +5,13 @@ until it is through them. When it never shows within the time for that, its outc
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sparky.domain.answers import Accepted, NotSent, Outcome, Refused, Unknown, VenueOrder
 from sparky.domain.errors import Refusal, VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import OrderRef
+from sparky.domain.orders import OrderRequest
 from sparky.domain.reasons import Reason
 from sparky.runtime.seams import Sleeper
 from sparky.venues.base import Permit
@@ -35,6 +36,19 @@ _OK: Final = "ok"
 _SILENT: Final = "it gave no reason"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A form to send. `fills_now`: it should fill at once, because it is a market order in an open market.
+
+    `closes_all`: nothing of the position is left when it has filled.
+    """
+
+    form: Form
+    closes: bool
+    closes_all: bool = False
+    fills_now: bool = False
+
+
 class Placing:
     """Writes of one venue."""
 
@@ -43,12 +57,19 @@ class Placing:
         self._book = book
         self._sleeper = sleeper
 
+    async def submit(
+        self, login: Login, number: str, order: OrderRequest, prepared: Prepared, permit: Permit
+    ) -> Outcome:
+        """Send an order and return what became of it."""
+        placed = await self.place(login, number, prepared, permit)
+        return outcomes_of(placed, [order.client_order_id])[0] if isinstance(placed, Seen) else placed
+
     async def place(
-        self, login: Login, number: str, form: Form, permit: Permit, *, closes: bool, fills_now: bool = False
+        self, login: Login, number: str, prepared: Prepared, permit: Permit
     ) -> Seen | Refused | NotSent | Unknown:
-        """Send an order and return it as Tradier shows it; `fills_now` waits also for it to fill."""
+        """Send a form and return the order as Tradier shows it, filled where it should fill at once."""
         path = account_path(number, "/orders")
-        heard = await self._client.write(login, "POST", path, form, permit, closes=closes)
+        heard = await self._client.write(login, "POST", path, prepared.form, permit, closes=prepared.closes)
         if not isinstance(heard, Heard):
             return heard
         if heard.kind is not Kind.GOOD:
@@ -56,14 +77,14 @@ class Placing:
         order_id = _received(heard)
         if order_id is None:
             return Unknown("Tradier may have the order: its answer was not understood.")
-        seen = await self._shown(login, number, order_id, lambda one: _is_settled(one, fills_now=fills_now))
+        seen = await self._shown(
+            login, number, order_id, lambda one: _is_settled(one, fills_now=prepared.fills_now)
+        )
         if seen is None:
             return Unknown(f"Tradier received the order as {order_id}, but has not shown it since.")
         return seen
 
-    async def cancel(
-        self, login: Login, number: str, found: VenueOrder, ref: OrderRef, permit: Permit
-    ) -> Outcome:
+    async def cancel(self, login: Login, number: str, found: VenueOrder, permit: Permit) -> Outcome:
         """Cancel an order that works, and return it as Tradier shows it afterwards."""
         group, _, leg = found.venue_order_id.partition(":")
         path = account_path(number, f"/orders/{leg or group}")
@@ -80,9 +101,9 @@ class Placing:
         taken = heard.kind is Kind.GOOD and _received(heard) is not None
         if not taken and not says_already_ended(heard):
             return write_failed(heard) if heard.kind is not Kind.GOOD else Unknown(_STRANGE_CANCEL)
-        return await self._after_cancel(login, number, found, ref)
+        return await self._after_cancel(login, number, found)
 
-    async def _after_cancel(self, login: Login, number: str, found: VenueOrder, ref: OrderRef) -> Outcome:
+    async def _after_cancel(self, login: Login, number: str, found: VenueOrder) -> Outcome:
         def view(one: Seen) -> VenueOrder | None:
             orders = (order for _, order in parse_views([one]))
             return next((order for order in orders if order.venue_order_id == found.venue_order_id), None)
@@ -96,7 +117,7 @@ class Placing:
         order = None if seen is None else view(seen)
         if order is None:
             return Unknown(
-                f"Tradier took the cancellation of {ref.client_order_id}, but has not shown it since."
+                f"Tradier took the cancellation of {found.venue_order_id}, but has not shown it since."
             )
         return Accepted(order)
 

@@ -1,6 +1,6 @@
 """What has to be known before an order is sent, and the form that comes of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from sparky.domain.answers import Refused
@@ -12,17 +12,8 @@ from sparky.venues.tradier import limits, orders, rules
 from sparky.venues.tradier.account import Account
 from sparky.venues.tradier.credentials import Login
 from sparky.venues.tradier.desk import Desk
-from sparky.venues.tradier.orders import Form
+from sparky.venues.tradier.placing import Prepared
 from sparky.venues.tradier.sides import draw, nothing_to_close
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A form to send. `fills_now`: it should fill at once, because it is a market order in an open market."""
-
-    form: Form
-    closes: bool
-    fills_now: bool = False
 
 
 async def prepare(desk: Desk, login: Login, account: Account, order: OrderRequest) -> Prepared | Refused:
@@ -57,6 +48,7 @@ async def prepare(desk: Desk, login: Login, account: Account, order: OrderReques
     return Prepared(
         form=build(fitted, instrument.underlying, drawn.word, lasting),
         closes=drawn.closes,
+        closes_all=drawn.at_most is not None and fitted.quantity == drawn.at_most,
         fills_now=order.order_type is OrderType.MARKET and state == limits.OPEN,
     )
 
