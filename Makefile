@@ -58,8 +58,9 @@ bench-latency: .venv/.ready ## measure how long an alert waits before its order 
 migration: ## write sql/schema/ into the migration, while nothing is released
 	@cat sql/schema/*.sql > supabase/migrations/20261122000000_core.sql
 
-conformance: .venv/.ready ## write docs/venues/conformance.md from the venues' test suite
+conformance: .venv/.ready ## write what docs/venues/ tells of the adapters and their test suite
 	@$(BIN)/python -m tests.venues.conformance_table
+	@$(BIN)/python -m tests.venues.capabilities_table
 
 types: .venv/.ready ## generate supabase/database.types.ts from sql/schema/
 	@$(BIN)/python -m scripts.database_lints types

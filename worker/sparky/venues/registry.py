@@ -10,6 +10,8 @@ from sparky.runtime.seams import Seams
 from sparky.runtime.venue_hosts import VenueHosts
 from sparky.venues.base import VenueAdapter
 from sparky.venues.http import VenueHttp
+from sparky.venues.tradier.adapter import TradierAdapter
+from sparky.venues.tradier.client import HOSTS as TRADIER_HOSTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,9 @@ class VenueKind:
     build: Callable[[VenueHttp, Seams], VenueAdapter]
 
 
-VENUES: Final[Mapping[str, VenueKind]] = {}
+VENUES: Final[Mapping[str, VenueKind]] = {
+    "tradier": VenueKind("Tradier", TRADIER_HOSTS, TradierAdapter),
+}
 """By the name that alerts and tables use."""
 
 
