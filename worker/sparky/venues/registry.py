@@ -8,8 +8,12 @@ from typing import Final
 from sparky.domain.errors import ConfigurationError
 from sparky.runtime.seams import Seams
 from sparky.runtime.venue_hosts import VenueHosts
+from sparky.venues.aster.adapter import AsterAdapter
+from sparky.venues.aster.client import HOSTS as ASTER_HOSTS
 from sparky.venues.base import VenueAdapter
 from sparky.venues.http import VenueHttp
+from sparky.venues.oanda.adapter import OandaAdapter
+from sparky.venues.oanda.client import HOSTS as OANDA_HOSTS
 from sparky.venues.tradier.adapter import TradierAdapter
 from sparky.venues.tradier.client import HOSTS as TRADIER_HOSTS
 
@@ -24,6 +28,8 @@ class VenueKind:
 
 
 VENUES: Final[Mapping[str, VenueKind]] = {
+    "aster": VenueKind("Aster", ASTER_HOSTS, AsterAdapter),
+    "oanda": VenueKind("OANDA", OANDA_HOSTS, OandaAdapter),
     "tradier": VenueKind("Tradier", TRADIER_HOSTS, TradierAdapter),
 }
 """By the name that alerts and tables use."""
