@@ -14,6 +14,8 @@ from sparky.venues.base import VenueAdapter
 from sparky.venues.http import VenueHttp
 from sparky.venues.oanda.adapter import OandaAdapter
 from sparky.venues.oanda.client import HOSTS as OANDA_HOSTS
+from sparky.venues.tastytrade.adapter import TastytradeAdapter
+from sparky.venues.tastytrade.client import HOSTS as TASTYTRADE_HOSTS
 from sparky.venues.tradier.adapter import TradierAdapter
 from sparky.venues.tradier.client import HOSTS as TRADIER_HOSTS
 
@@ -30,6 +32,7 @@ class VenueKind:
 VENUES: Final[Mapping[str, VenueKind]] = {
     "aster": VenueKind("Aster", ASTER_HOSTS, AsterAdapter),
     "oanda": VenueKind("OANDA", OANDA_HOSTS, OandaAdapter),
+    "tastytrade": VenueKind("tastytrade", TASTYTRADE_HOSTS, TastytradeAdapter),
     "tradier": VenueKind("Tradier", TRADIER_HOSTS, TradierAdapter),
 }
 """By the name that alerts and tables use."""
