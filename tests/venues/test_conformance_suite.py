@@ -22,6 +22,18 @@ NOW = MovingTime().now()
 CASES = VenueConformance()
 
 
+def test_the_page_is_what_the_suite_would_write() -> None:
+    assert conformance_table.PAGE.read_text("utf-8") == conformance_table.page(), "run: make conformance"
+
+
+def test_the_suite_has_many_cases_and_each_runs_somewhere() -> None:
+    cases = conformance_table.cases()
+    assert len(cases) >= 45
+    harnesses = conformance_table.venues()
+    for sentence, needs in cases.items():
+        assert any(not {*needs} & {*one.cannot} for one in harnesses), f"nobody runs: {sentence}"
+
+
 def test_every_gap_of_a_venue_has_a_fact() -> None:
     for harness in conformance_table.venues():
         for subject, fact in harness.cannot.items():
