@@ -32,22 +32,24 @@ language sql
 stable
 set search_path = ''
 as $$
+  with ends as materialized (
+    select l.id from public.orders l
+    where l.account_id = p_account_id and l.state in ('accepted', 'working', 'partially_filled')
+    union
+    (
+      select f.order_id from public.fills f
+      where f.account_id = p_account_id and f.fee is null and f.filled_at > clock_timestamp() - interval '15 minutes'
+      order by f.filled_at desc limit 10
+    )
+  )
   select coalesce(jsonb_agg(
     private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)
     -- A worker that has not the time for all begins with those of which there was no news for longest.
     order by o.updated_at, o.id), '[]')
-  from public.orders o
+  from ends
+  join public.orders o on o.id = ends.id
   join public.signals s on s.user_id = o.user_id and s.id = o.signal_id
-  where o.account_id = p_account_id
-    and (
-      o.state in ('accepted', 'working', 'partially_filled')
-      or o.id in (
-        select f.order_id from public.fills f
-        where f.account_id = p_account_id and f.fee is null and f.filled_at > clock_timestamp() - interval '15 minutes'
-        order by f.filled_at desc limit 10
-      )
-    )
-    and s.status not in ('pending', 'executing')
+  where s.status not in ('pending', 'executing')
 $$;
 
 create function private.held_positions(p_account_id uuid) returns jsonb
@@ -115,7 +117,7 @@ end
 $$;
 
 -- One result: {"account_id","fence","news":[{"signal_id",…as for an order…}],"differences":[{"symbol","ours","venue"}] or
--- null when the venue could not be asked,"due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
+-- null when the venue could not be asked,"keys_refused","due_in_seconds"}. Symbols that were traded since the claim are left out: what differs there may be the trade.
 create function private.finish_account(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -156,6 +158,13 @@ begin
     perform private.notify_of_differences(account, differing);
   end if;
   perform private.expire_keys(account.id);
+  -- A validation tells the trader; one that waits or runs will.
+  if coalesce((p_result ->> 'keys_refused')::boolean, false) and account.status = 'valid' and not exists (
+    select from private.tasks t
+    where t.account_id = account.id and t.kind = 'validate_key' and t.state in ('pending', 'running')
+  ) then
+    perform private.enqueue_task('validate_key', account.user_id, account.id, '{}');
+  end if;
   update private.reconciliations set
     differences = differing, checked_at = clock_timestamp(), lease_until = null,
     due_at = clock_timestamp() + make_interval(secs => (p_result ->> 'due_in_seconds')::numeric::float8)

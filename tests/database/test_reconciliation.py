@@ -120,3 +120,17 @@ def test_what_does_not_fit_is_answered_and_undone(world: World) -> None:
     answer = finish(world, claim_account(world, trader), due_in_seconds="soon")
     assert answer["ok"] is False
     assert answer["sqlstate"] == "22P02"
+
+
+def test_keys_that_a_comparison_found_refused_are_validated_once(world: World) -> None:
+    trader = world.trader()
+    waiting = "select count(*) from private.tasks where kind = 'validate_key' and state = 'pending'"
+    world.run("delete from private.tasks")
+    for status, refused, tasks in (("valid", None, 0), ("valid", True, 1), ("valid", True, 1)):
+        world.run("update public.user_api_keys set status = %s", status)
+        assert finish(world, claim_account(world, trader), differences=None, keys_refused=refused)["ok"]
+        assert world.value(waiting) == tasks
+    world.run("delete from private.tasks")
+    world.run("update public.user_api_keys set status = 'invalid'")
+    assert finish(world, claim_account(world, trader), differences=None, keys_refused=True)["ok"]
+    assert world.value(waiting) == 0

@@ -8,6 +8,7 @@ import pytest
 
 from sparky.database.gateway import BatchDone, Beginning, Result, Task, TaskResult, WorkerDatabase
 from sparky.database.rpc import RpcClient
+from sparky.domain.answers import Balance, KeyCheck
 from sparky.domain.errors import DatabaseContractError
 from sparky.domain.identifiers import SignalId, WorkerId
 from sparky.domain.plan import Plan
@@ -36,7 +37,7 @@ def database(answer: Any) -> tuple[WorkerDatabase, Functions]:
 def beginning() -> Beginning:
     plan = make_plan(work_order(), RULES, None, NOW)
     assert isinstance(plan, Plan)
-    return Beginning(claim=CLAIM, plan=plan, leg=plan.legs[0])
+    return Beginning(claim=CLAIM, plan=plan, leg=plan.legs[0], bookmark="6372")
 
 
 async def test_a_claim_says_who_how_many_and_for_how_long() -> None:
@@ -53,6 +54,7 @@ async def test_a_beginning_is_answered_with_what_is_left_of_the_lease() -> None:
     order = functions.calls[0][1]["p_claims"][0]["order"]
     assert order["quantity"] == Decimal("1.500")
     assert order["client_order_id"].startswith("sp")
+    assert order["bookmark"] == "6372"
 
 
 async def test_a_beginning_without_a_time_left_leaves_none() -> None:
@@ -82,6 +84,16 @@ async def test_tasks_come_typed() -> None:
     assert (task.task_id, task.attempt, task.account) == (5, 2, None)
     await gateway.finish_tasks([TaskResult(task_id=5, fence=1, ok=True)])
     assert functions.calls[-1][1]["p_results"][0]["task_id"] == 5
+
+
+async def test_what_a_venue_said_of_keys_goes_with_the_result() -> None:
+    gateway, functions = database([])
+    money = Balance(currency="USD", equity=Decimal(1), available=Decimal(1))
+    check = KeyCheck(balance=money, account_number="7", permissions=("trade",), expires_at=NOW)
+    await gateway.finish_tasks([TaskResult(task_id=5, fence=1, ok=True, check=check)])
+    sent = functions.calls[-1][1]["p_results"][0]
+    assert (sent["account_number"], sent["permissions"], sent["notes"]) == ("7", ("trade",), ())
+    assert sent["expires_at"] == NOW.isoformat()
 
 
 BATCH_TASK = Task(task_id=5, kind="retention", fence=3, attempt=1, user_id=None, account=None)

@@ -82,3 +82,22 @@ async def test_sealed_text_is_handed_over_with_the_version_it_was_made_of(answer
             {"p_worker": "w", "p_account_id": ACCOUNT, "p_key_version": 3, "p_sealed": "sparky1.x"},
         )
     ]
+
+
+@pytest.mark.parametrize("answer", [4, None])
+async def test_rotated_keys_get_the_next_version_or_none(answer: Any) -> None:
+    keys, functions = vault(answer)
+    assert await keys.rotate_keys(ACCOUNT, 3, "sparky1.x") == answer
+    assert functions.calls == [
+        (
+            "rotate_keys",
+            {"p_worker": "w", "p_account_id": ACCOUNT, "p_key_version": 3, "p_sealed": "sparky1.x"},
+        )
+    ]
+
+
+@pytest.mark.parametrize("answer", [True, "4", {}, []])
+async def test_a_version_of_another_shape_breaks_the_contract(answer: Any) -> None:
+    keys, _ = vault(answer)
+    with pytest.raises(DatabaseContractError):
+        await keys.rotate_keys(ACCOUNT, 3, "sparky1.x")

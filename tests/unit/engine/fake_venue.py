@@ -51,6 +51,7 @@ class FakeVenue:
 
     fill       executed, and the answer arrives
     refuse     refused
+    busy       refused for now: too many requests
     not_sent   the connection is never made
     lost       executed, and the answer is lost
     dropped    not executed, and no answer comes
@@ -87,14 +88,23 @@ class FakeVenue:
         self.accepts_keys = True
         self.before_permit: Callable[[], None] = lambda: None
         self.look_ups: list[float] = []
+        self.refs: list[OrderRef] = []
+        self.accesses: list[AccountAccess] = []
+        money = Balance(currency="USD", equity=Decimal(1000), available=Decimal(1000))
+        self.check = KeyCheck(balance=money)
+        # None where the venue keeps no record; otherwise it grows with each question.
+        self.record: int | None = None
+        self.record_is_silent = 0
 
     async def validate(self, access: AccountAccess) -> KeyCheck:
-        return KeyCheck(balance=await self.balance(access))
+        await self._answer()
+        self.accesses.append(access)
+        return self.check
 
     async def balance(self, access: AccountAccess) -> Balance:
         del access
         await self._answer()
-        return Balance(currency="USD", equity=Decimal(1000), available=Decimal(1000))
+        return self.check.balance
 
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
         del access
@@ -120,6 +130,7 @@ class FakeVenue:
 
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
         del access
+        self.refs.append(ref)
         self.look_ups.append(LoopClock().monotonic())
         await self._answer()
         seen = self.orders.get(ref.client_order_id)
@@ -127,7 +138,14 @@ class FakeVenue:
 
     async def bookmark(self, access: AccountAccess) -> str | None:
         del access
-        return None
+        if self.record is None:
+            return None
+        await self._answer()
+        if self.record_is_silent > 0:
+            self.record_is_silent -= 1
+            raise VenueUnavailable("the venue did not tell where its record stands")
+        self.record += 1
+        return str(self.record)
 
     async def place_exits(
         self, access: AccountAccess, request: ExitRequest, permit: Permit
@@ -175,6 +193,9 @@ class FakeVenue:
             await asyncio.sleep(3600)
         if behaviour == "dropped":
             return Unknown("connection reset")
+        if behaviour == "busy":
+            why = "The venue refused the order: too many requests (-1003)."
+            return Refused("venue_refused", why, "-1003", try_again=True)
         if behaviour == "refuse":
             return Refused("insufficient_funds", "The venue refused the order: too little money.")
         return await self._take(order, behaviour)

@@ -9,7 +9,7 @@ import pytest
 
 from sparky.database.accounts import Comparison, DueAccount, Held, OpenEnd
 from sparky.domain.errors import DatabaseUnavailable, LostClaim
-from sparky.domain.identifiers import AccountId, SignalId, UserId
+from sparky.domain.identifiers import AccountId, ClientOrderId, SignalId, UserId
 from sparky.domain.identifiers import client_order_id as client_order_id_of
 from sparky.domain.orders import (
     OrderRef,
@@ -89,11 +89,17 @@ async def test_a_venue_that_does_not_answer_is_not_taken_for_flat() -> None:
     assert result.differences is None
 
 
-async def test_keys_that_are_refused_say_nothing_about_positions() -> None:
+async def test_keys_that_are_refused_say_nothing_about_positions_and_are_to_be_validated() -> None:
     world = World()
     world.venue.accepts_keys = False
     result = await compared(world, Queue(due(world, LONG_ONE)))
-    assert result.differences is None
+    assert (result.differences, result.keys_refused) == (None, True)
+
+
+async def test_a_venue_that_is_away_is_no_reason_to_validate_keys() -> None:
+    world = World()
+    world.venue.unavailable = 100
+    assert not (await compared(world, Queue(due(world)))).keys_refused
 
 
 async def test_an_order_that_outlived_its_signal_is_brought_to_its_end() -> None:
@@ -119,6 +125,42 @@ async def test_an_order_that_outlived_its_signal_is_brought_to_its_end() -> None
     assert told == signal_id
     assert news.state is OrderState.FILLED
     assert news.fills
+
+
+async def test_an_order_is_asked_for_by_what_was_known_when_it_was_sent() -> None:
+    world = World()
+    ref = OrderRef(
+        client_order_id=ClientOrderId("sp1"),
+        symbol="BTCUSDT",
+        sent_at=START,
+        bookmark="6372",
+        venue_order_id="v1",
+    )
+    end = OpenEnd(signal_id=SignalId(str(world.signal().order["signal_id"])), leg=1, ref=ref)
+    await compared(world, Queue(due(world, ends=(end,))))
+    assert world.venue.refs == [ref]
+
+
+async def test_open_ends_that_take_too_long_are_left_for_the_next_comparison() -> None:
+    world = World()
+    world.venue.latency = 4.0
+    ref = OrderRef(client_order_id=ClientOrderId("sp1"), symbol="BTCUSDT", sent_at=START)
+    end = OpenEnd(signal_id=SignalId(str(world.signal().order["signal_id"])), leg=1, ref=ref)
+    result = await compared(world, Queue(due(world, ends=(end,) * 50)))
+    assert result.differences == []
+    # Within the lease of a minute.
+    assert len(world.venue.refs) <= 10
+
+
+async def test_a_venue_that_hangs_is_left_alone_for_a_while_and_costs_the_others_no_turn() -> None:
+    world = World()
+    world.venue.latency = 3600
+    queue = Queue(*(due(world) for _ in range(50)))
+    await compared(world, queue)
+    assert len(queue.results) == 50
+    assert {one.differences for one in queue.results} == {None}
+    # Asked once in each of the pauses: all fifty would have taken fifty seconds.
+    assert [one.due_in_seconds for one in queue.results].count(300) == 5
 
 
 async def test_it_goes_on_when_the_database_was_away() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from sparky.database.gateway import BatchDone, Task, TaskResult
 from sparky.domain.errors import DatabaseUnavailable, LostClaim
 from sparky.domain.identifiers import UserId
 from sparky.engine.tasks import TaskRunner
+from tests.unit.engine.fake_venue import FakeVenue
 from tests.unit.engine.virtual_loop import LoopClock, loop_seams
-from tests.unit.engine.world import FIELDS, Worker, World
+from tests.unit.engine.world import FIELDS, VENUE_SECONDS, Worker, World
 
 
 class Queue:
@@ -58,8 +60,8 @@ def validation(world: World, number: int = 1, **changes: Any) -> Task:
 
 
 @asynccontextmanager
-async def working(world: World, queue: Queue) -> AsyncIterator[None]:
-    desk = Worker(world.database, world.venue, seed=0, batch=1, most=1).desk
+async def working(world: World, queue: Queue, **others: FakeVenue) -> AsyncIterator[None]:
+    desk = Worker(world.database, world.venue, seed=0, batch=1, most=1, others=others).desk
     running = asyncio.create_task(TaskRunner(queue, desk, loop_seams()).run())
     yield
     assert not running.done()
@@ -74,6 +76,50 @@ async def test_keys_that_work_become_valid() -> None:
     async with working(world, queue):
         await asyncio.sleep(1)
     assert [(result.ok, result.account_status) for result in queue.results] == [(True, "valid")]
+
+
+async def test_what_the_venue_says_of_keys_is_recorded_with_them() -> None:
+    world = World()
+    world.venue.check = replace(world.venue.check, account_number="101-001-1", permissions=("trade",))
+    queue = Queue(validation(world))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    assert queue.results[0].check == world.venue.check
+
+
+async def test_a_venue_that_stays_away_is_no_reason_to_give_a_validation_up() -> None:
+    world = World()
+    world.venue.unavailable = 2
+    queue = Queue(replace(validation(world), attempt=7), replace(validation(world, 2), attempt=8))
+    async with working(world, queue):
+        await asyncio.sleep(1)
+    first, second = queue.results
+    assert (first.ok, first.account_status) == (False, None)
+    assert (second.ok, second.again, second.account_status) == (True, True, None)
+    assert (first.error, second.error) == ("the venue did not answer",) * 2
+    assert first.retry_in_seconds
+    assert second.retry_in_seconds == 600
+
+
+async def test_a_venue_that_hangs_keeps_the_validations_of_others_waiting_for_one_time_out_at_most() -> None:
+    world = World()
+    world.venue.latency = 3600
+    other = FakeVenue()
+    queue = Queue(*(validation(world, number) for number in range(20)))
+    queue.waiting[9:9] = [validation(world, 99, exchange="other")]
+    async with working(world, queue, other=other):
+        await asyncio.sleep(1)
+        assert [result.task_id for result in queue.results] == [99]
+        await asyncio.sleep(VENUE_SECONDS)
+        assert len(queue.results) == 21
+        # The second batch did not ask it again.
+        assert "moment ago" in (queue.results[-1].error or "")
+        world.venue.latency = 0
+        queue.waiting.append(validation(world, 100))
+        await asyncio.sleep(30)
+        queue.waiting.append(validation(world, 101))
+        await asyncio.sleep(5)
+    assert queue.results[-1].account_status == "valid"
 
 
 async def test_keys_that_the_venue_refuses_become_invalid_with_its_reason() -> None:

@@ -1,7 +1,7 @@
 """A worker's engine over a database and a venue in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -45,11 +45,20 @@ async def until(condition: Callable[[], bool], seconds: float = 900.0) -> None:
 class Worker:
     """One worker's parts."""
 
-    def __init__(self, database: FakeDatabase, venue: FakeVenue, *, seed: int, batch: int, most: int) -> None:
+    def __init__(
+        self,
+        database: FakeDatabase,
+        venue: FakeVenue,
+        *,
+        seed: int,
+        batch: int,
+        most: int,
+        others: Mapping[str, FakeVenue] | None = None,
+    ) -> None:
         seams = loop_seams(seed)
         self.leases = LeaseKeeper(database, seams, LEASE_SECONDS)
         self.desk = AccountDesk(
-            {"paper": venue},
+            {"paper": venue, **(others or {})},
             CredentialDesk(database, KeyRing([KEY]), CredentialCache(seams.clock), seams),
             timeout_seconds=VENUE_SECONDS,
             clock=seams.clock,

@@ -47,12 +47,16 @@ class DueAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What was found. `differences` is None when the venue could not be asked: what was known then stays."""
+    """What was found. `differences` is None when the venue could not be asked: what was known then stays.
+
+    `keys_refused`: the venue did not accept the keys, so they are to be validated.
+    """
 
     due: DueAccount
     due_in_seconds: int
     differences: Sequence[Mapping[str, str]] | None
     news: tuple[tuple[str, OrderNews], ...] = ()
+    keys_refused: bool = False
 
 
 class AccountQueue:
@@ -119,5 +123,6 @@ def _comparison(item: Comparison) -> dict[str, Any]:
         "fence": item.due.fence,
         "due_in_seconds": item.due_in_seconds,
         "differences": item.differences,
+        "keys_refused": item.keys_refused,
         "news": [{"signal_id": signal_id, **news.to_json()} for signal_id, news in item.news],
     }

@@ -85,6 +85,7 @@ class Execution:
         self._received_at = equipment.seams.clock.monotonic()
         self._record = Record()
         self._wrote = False
+        self._held_up: str | None = None
         self._bookmarks: dict[int, str | None] = {
             one.leg: one.bookmark for one in order.orders if one.bookmark is not None
         }
@@ -325,7 +326,8 @@ class Execution:
 
     async def _wait_to_retry(self, failures: int, last: NotSent | Refused | Unknown) -> None:
         # Only where the venue certainly does not have the order: the ends below say that nothing was sent.
-        self._end_if_too_old(last.reason)
+        self._held_up = last.reason
+        self._end_if_too_old()
         if self._monotonic() - self._received_at > _PATIENCE_SECONDS:
             claim = self._order.claim
             if isinstance(last, Refused):
@@ -338,10 +340,10 @@ class Execution:
         await seams.sleeper.sleep(_RETRY.delay(failures, seams.random.uniform))
         await self._equipment.leases.require(self._lease, _MARGIN_SECONDS)
 
-    def _end_if_too_old(self, why: str | None = None) -> None:
+    def _end_if_too_old(self) -> None:
         too_old = self._too_old()
         if too_old is not None:
-            raise _Ended(outcomes.too_old(self._order.claim, self._record, too_old, why))
+            raise _Ended(outcomes.too_old(self._order.claim, self._record, too_old, self._held_up))
 
     def _too_old(self) -> Rejection | None:
         return check_age(self._order, self._now(), exits=is_exit(self._order))

@@ -13,7 +13,7 @@ import structlog
 
 from sparky.database.accounts import Comparison, DueAccount, Held
 from sparky.domain.answers import VenuePosition
-from sparky.domain.errors import LostClaim, Refusal, Retryable
+from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, Retryable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide
 from sparky.engine.access import AccountDesk, OpenAccount
@@ -77,7 +77,12 @@ class Reconciler:
             differences = _differences(due.positions, await opened.positions())
         except (Refusal, Retryable) as error:
             _log.warning("account_not_compared", why=str(error))
-            return Comparison(due=due, due_in_seconds=_TROUBLED_SECONDS, differences=None)
+            refused = isinstance(error, CredentialsInvalid)
+            if refused:
+                self._desk.forget(due.account)
+            return Comparison(
+                due=due, due_in_seconds=_TROUBLED_SECONDS, differences=None, keys_refused=refused
+            )
         if differences:
             _log.warning("positions_differ", symbols=[one["symbol"] for one in differences])
         return Comparison(
