@@ -8,7 +8,7 @@ FUNCTIONS := edge_webhook supabase/functions/stripe_webhook
 # Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
 ARGS ?=
 
-.PHONY: help setup demo test lint format up down worker bench-latency migration conformance types test-postgres15 clean
+.PHONY: help setup demo test lint format up down worker bench-latency bench-venues migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -54,6 +54,9 @@ down: .venv/.ready ## stop what `make up` started; the data stays
 
 bench-latency: .venv/.ready ## measure how long an alert waits before its order is begun
 	@$(BIN)/python -m scripts.benchmarks.latency $(ARGS)
+
+bench-venues: .venv/.ready ## measure what the venues cost a process: import, memory, signatures
+	@$(BIN)/python -m scripts.benchmarks.venues $(ARGS)
 
 migration: ## write sql/schema/ into the migration, while nothing is released
 	@cat sql/schema/*.sql > supabase/migrations/20261122000000_core.sql

@@ -1,5 +1,14 @@
 """Sparky, the execution backend of a multi-tenant trading service."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("sparky")
+
+def __getattr__(name: str) -> str:
+    # Looked up when it is asked for: reading the package's metadata takes longer than importing most of it.
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version  # noqa: PLC0415
+
+    found = version("sparky")
+    globals()[name] = found
+    return found

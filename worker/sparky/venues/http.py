@@ -13,11 +13,9 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
-import h11
-import httpcore
 import httpx
 
-from sparky import __version__
+import sparky
 from sparky.domain.answers import NotSent, Unknown
 from sparky.domain.errors import VenueUnavailable
 from sparky.runtime.first_byte import before_first_byte
@@ -34,24 +32,6 @@ _KEEP_ALIVE_SECONDS: Final = 30.0
 # Each alternative runs on to the end when it is not closed: no page takes quadratic time.
 _MARKUP: Final = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|</?[a-z!][^<>]*>", re.IGNORECASE | re.DOTALL
-)
-# Everything that httpx, what it is made of, and sockets raise. Not Exception: a fault of ours shall be seen.
-_TRANSPORT: Final = (
-    httpx.HTTPError,
-    httpx.StreamError,
-    httpx.InvalidURL,
-    httpx.CookieConflict,
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-    httpcore.ConnectionNotAvailable,
-    h11.ProtocolError,
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
 )
 
 
@@ -164,15 +144,17 @@ class VenueHttp:
         self._ssl_context = ssl_context
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        self._failures: tuple[type[Exception], ...] = ()
 
     async def __aenter__(self) -> Self:
+        self._failures = _failures_of_transport()
         self._client = httpx.AsyncClient(
             timeout=self._timeout,
             limits=self._limits,
             follow_redirects=False,
             verify=self._ssl_context or _shared_ssl_context(),
             transport=self._transport,
-            headers={"User-Agent": f"sparky/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
+            headers={"User-Agent": f"sparky/{sparky.__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         return self
@@ -224,7 +206,7 @@ class VenueHttp:
         try:
             async with asyncio.timeout(self._seconds):
                 return await _send(self._client, host, request, departure)
-        except _TRANSPORT as error:
+        except self._failures as error:
             if error is departure.refusal:
                 raise
             return _Failure(_name_of(error), departure.left)
@@ -267,6 +249,32 @@ def _name_of(error: BaseException) -> str:
 
 def _always() -> None:
     """Permit questions, which change nothing."""
+
+
+@cache
+def _failures_of_transport() -> tuple[type[Exception], ...]:
+    """Return everything that httpx, what it is made of, and sockets raise; a fault of ours shall be seen."""
+    # httpx loads these with its first client, which most commands never need.
+    import h11  # noqa: PLC0415
+    import httpcore  # noqa: PLC0415
+
+    return (
+        httpx.HTTPError,
+        httpx.StreamError,
+        httpx.InvalidURL,
+        httpx.CookieConflict,
+        httpcore.TimeoutException,
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.ProxyError,
+        httpcore.UnsupportedProtocol,
+        httpcore.ConnectionNotAvailable,
+        h11.ProtocolError,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+    )
 
 
 @cache

@@ -31,6 +31,7 @@ from sparky.domain.orders import (
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.runtime.seams import Seams
+from sparky.venues.aster import signing
 from sparky.venues.aster.client import HOSTS, AsterClient, Write
 from sparky.venues.aster.credentials import read_keys
 from sparky.venues.aster.exits import exit_write
@@ -71,6 +72,7 @@ class AsterAdapter:
     visibility_seconds: Final = _VISIBILITY_SECONDS
 
     def __init__(self, http: VenueHttp, seams: Seams) -> None:
+        signing.load()
         client = AsterClient(http, seams)
         self._keys = KeyDesk(client, seams.clock)
         self._look_up = LookUp(client)

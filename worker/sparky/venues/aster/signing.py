@@ -6,10 +6,10 @@ environment, so one signature is three short hashes and one point on the curve.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from coincurve import PrivateKey
-from Crypto.Hash import keccak
 
 _CHAIN_IDS: Final[Mapping[str, int]] = {"production": 1666, "sandbox": 714}
 _ADDRESS_BYTES: Final = 20
@@ -19,6 +19,9 @@ _V_OFFSET: Final = 27
 
 def keccak256(data: bytes) -> bytes:
     """Return the Keccak-256 digest, which is not SHA3-256."""
+    # It parses C declarations as it is loaded, for a tenth of a second: `load` has that done early.
+    from Crypto.Hash import keccak  # noqa: PLC0415
+
     return keccak.new(data=data, digest_bits=256).digest()
 
 
@@ -34,10 +37,19 @@ def _domain_separator(chain_id: int) -> bytes:
     )
 
 
-_HEADS: Final[Mapping[str, bytes]] = {
-    environment: b"\x19\x01" + _domain_separator(chain_id) for environment, chain_id in _CHAIN_IDS.items()
-}
-_MESSAGE_KIND: Final = keccak256(b"Message(string msg)")
+@cache
+def _head(environment: str) -> bytes:
+    return b"\x19\x01" + _domain_separator(_CHAIN_IDS[environment])
+
+
+@cache
+def _message_kind() -> bytes:
+    return keccak256(b"Message(string msg)")
+
+
+def load() -> None:
+    """Load what signing needs, so that the first signature does not wait for it."""
+    _message_kind()
 
 
 class AgentKey:
@@ -65,6 +77,6 @@ class AgentKey:
 
     def sign(self, environment: str, message: str) -> str:
         """Return the signature of a parameter string: 65 bytes r, s, v in hex with 0x."""
-        digest = keccak256(_HEADS[environment] + keccak256(_MESSAGE_KIND + keccak256(message.encode())))
+        digest = keccak256(_head(environment) + keccak256(_message_kind() + keccak256(message.encode())))
         signature = self._key.sign_recoverable(digest, hasher=None)
         return f"0x{signature[:-1].hex()}{signature[-1] + _V_OFFSET:02x}"

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-import structlog
-
 from sparky.domain.errors import CredentialsInvalid, SparkyError, VenueUnavailable
 from sparky.keys.secret import Secret
 from sparky.runtime.seams import Clock
@@ -33,8 +31,6 @@ _PAUSE_SECONDS: Final = 5.0
 _MOST_GRANTS: Final = 10_000
 _MOST_BAD_LOGINS: Final = 5
 _BAD_LOGIN_SECONDS: Final = 600.0
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +166,11 @@ class Tokens:
             await access.keep_credentials({**access.credentials, login.refresh_field: grant.refresh_token})
         except SparkyError as error:
             # The new token is used from memory and stored with the next renewal.
-            _log.warning("credentials_not_kept", account_id=access.account_id, error=str(error))
+            # A worker has it loaded; for a command it would be a tenth of what all venues take to load.
+            import structlog  # noqa: PLC0415
+
+            log = structlog.get_logger(__name__)
+            log.warning("credentials_not_kept", account_id=access.account_id, error=str(error))
         else:
             grant.unsaved = False
 
