@@ -22,7 +22,8 @@ VENUE: Final = "Tradier"
 _OK: Final = 200
 _TOO_MANY: Final = 429
 _NO: Final = frozenset({400, 401, 403, 404, 405, 409, 422})
-_BAD_TOKEN: Final = re.compile(r"access.?token|invalid_token|keymanagement", re.IGNORECASE)
+_UNAUTHORIZED: Final = 401
+_BAD_TOKEN: Final = re.compile(r"access.?token|invalid_token|keymanagement|oauth", re.IGNORECASE)
 _NOT_OURS: Final = re.compile(r"unauthorized account", re.IGNORECASE)
 _GATEWAY: Final = re.compile(r"datastore error|service unavailable|gateway|timeout", re.IGNORECASE)
 _QUOTA: Final = re.compile(r"policies\.ratelimit|quota", re.IGNORECASE)
@@ -86,7 +87,7 @@ def _hear_fault(reply: Reply, fault: Mapping[str, Any]) -> Heard:
     code = plain_words(code) if isinstance(code, str) else None
     said = fault.get("faultstring")
     words = plain_words(said) if isinstance(said, str) else ""
-    if _BAD_TOKEN.search(f"{words} {code}"):
+    if reply.status == _UNAUTHORIZED or _BAD_TOKEN.search(f"{words} {code}"):
         return Heard(Kind.BAD_TOKEN, words, code)
     if _QUOTA.search(f"{words} {code}") or reply.status == _TOO_MANY:
         return Heard(Kind.QUOTA, words, code)

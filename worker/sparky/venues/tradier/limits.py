@@ -8,6 +8,7 @@ from sparky.domain.reasons import Reason
 from sparky.venues.tradier.symbols import is_option
 
 MOST_LEGS: Final = 4
+_LEAST_LEGS: Final = 2
 EXIT_KINDS: Final = frozenset({ExitKind.TAKE_PROFIT, ExitKind.STOP_LOSS})
 CARRIERS: Final = frozenset({OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 TIMES: Final = frozenset({TimeInForce.DAY, TimeInForce.GTC})
@@ -56,6 +57,11 @@ def _beyond_spread(order: OrderRequest) -> Refused | None:
         return _not_supported("Tradier takes spreads at the market or at a net limit price only")
     if len(order.legs) > MOST_LEGS:
         return _not_supported(f"Tradier takes spreads of at most {MOST_LEGS} legs, not {len(order.legs)}")
+    if len(order.legs) < _LEAST_LEGS:
+        return Refused(
+            Reason.INVALID_VALUE,
+            "A spread has at least two legs: send a single option as the symbol of the order.",
+        )
     if any(not is_option(leg.symbol) or leg.ratio < 1 for leg in order.legs):
         return Refused(
             Reason.INVALID_VALUE,
@@ -73,8 +79,16 @@ def _beyond_attached(order: OrderRequest) -> Refused | None:
             "without exits, and the exits when the position is open"
         )
     if order.reduce_only:
-        return _not_supported("A closing order carries no exits: send it without them")
+        return exits_of_a_close(order)
     return beyond_exits(order.exits)
+
+
+def exits_of_a_close(order: OrderRequest) -> Refused:
+    """Return the refusal of exits for an order that closes something: nothing is open for them afterwards."""
+    return _not_supported(
+        f"This order closes a position in {order.symbol}, and a closing order carries no exits: send it "
+        "without them"
+    )
 
 
 def beyond_exits(exits: tuple[ExitLeg, ...]) -> Refused | None:

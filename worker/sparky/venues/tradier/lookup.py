@@ -5,7 +5,7 @@ after midnight there the orders of the day before were gone from it. Older ones 
 `filter=all&start=&end=`, over at most a month. A list comes in pages of 25 by default.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,7 @@ from sparky.venues.tradier import parse
 from sparky.venues.tradier.client import TradierClient, account_path
 from sparky.venues.tradier.credentials import Login
 from sparky.venues.tradier.errors import Kind, question_failed, says_no_such_order
-from sparky.venues.tradier.parse import Seen
+from sparky.venues.tradier.parse import Raw, Seen
 from sparky.venues.tradier.reading import read
 
 MOST_DAYS: Final = 30
@@ -32,13 +32,16 @@ _UNDECIDED: Final = timedelta(seconds=30)
 _MARGIN: Final = timedelta(hours=1)
 
 
+Listed = Mapping[str, Raw]
+
+
 class OrderBook:
     """Reads an account's orders."""
 
     def __init__(self, client: TradierClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._older: Cached[tuple[str, str, str], Sequence[Seen]] = Cached(_OLDER_SECONDS, clock)
+        self._older: Cached[tuple[str, str, str], Listed] = Cached(_OLDER_SECONDS, clock)
 
     async def find(self, login: Login, number: str, ref: OrderRef) -> VenueOrder | None:
         """Return the order of a reference; None if Tradier shows none, in every list that could hold it.
@@ -51,9 +54,9 @@ class OrderBook:
             found = None if seen is None else pick([seen], ref)
             if found is not None:
                 return self._decided(found)
-        found = pick(await self.today(login, number), ref)
+        found = pick(_concerned(await self._today(login, number), ref), ref)
         if found is None and self._may_be_earlier(ref.sent_at):
-            found = pick(await self.around(login, number, ref.sent_at), ref)
+            found = pick(_concerned(await self._around(login, number, ref.sent_at), ref), ref)
         return None if found is None else self._decided(found)
 
     async def one(self, login: Login, number: str, order_id: str) -> Seen | None:
@@ -71,10 +74,6 @@ class OrderBook:
             raise question_failed(heard, f"GET {path}")
         return read(parse.read_one, heard.answer, "an order")
 
-    async def today(self, login: Login, number: str) -> Sequence[Seen]:
-        """Return the orders of the current day."""
-        return await self._pages(login, number, {})
-
     async def recent(self, login: Login, number: str, *, fresh: bool = False) -> Sequence[Seen]:
         """Return the orders of the last 29 days, oldest first; those of earlier days as of a minute ago.
 
@@ -85,22 +84,20 @@ class OrderBook:
         if fresh:
             self._older.forget(key)
         begin = self._clock.now() - timedelta(days=MOST_DAYS - 1) + _MARGIN
-        older = await self._older.get(key, lambda: self.around(login, number, begin))
-        orders = {one.order_id: one for one in (*older, *await self.today(login, number))}
-        return sorted(orders.values(), key=lambda one: (one.created, int(one.order_id)))
+        older = await self._older.get(key, lambda: self._around(login, number, begin))
+        raw = {**older, **await self._today(login, number)}
+        orders = read(parse.read_orders, raw.values(), "the orders")
+        return sorted(orders, key=lambda one: (one.created, int(one.order_id)))
 
-    async def around(self, login: Login, number: str, moment: datetime) -> Sequence[Seen]:
-        """Return the orders from the day before a moment on.
+    async def _today(self, login: Login, number: str) -> Listed:
+        return await self._pages(login, number, {})
 
-        Raises:
-            VenueUnavailable: that is longer ago than Tradier lists.
-        """
+    async def _around(self, login: Login, number: str, moment: datetime) -> Listed:
         now = self._clock.now()
         if now - moment > timedelta(days=MOST_DAYS - 1):
             raise VenueUnavailable(
-                f"Tradier lists the orders of the last {MOST_DAYS} days, and {moment:%Y-%m-%d} "
-                "is longer ago: it "
-                "cannot tell. Look into the account's history there."
+                f"Tradier lists the orders of the last {MOST_DAYS} days, and {moment:%Y-%m-%d} is longer "
+                "ago: it cannot tell. Look into the account's history there."
             )
         span = {
             "filter": "all",
@@ -109,17 +106,16 @@ class OrderBook:
         }
         return await self._pages(login, number, span)
 
-    async def _pages(self, login: Login, number: str, span: dict[str, str]) -> Sequence[Seen]:
+    async def _pages(self, login: Login, number: str, span: Mapping[str, str]) -> Listed:
         path = account_path(number, "/orders")
-        orders: dict[str, Seen] = {}
+        orders: dict[str, Raw] = {}
         for page in range(1, _MOST_PAGES + 1):
             answer = await self._client.ask(login, path, {**_TAGS, **span, "page": str(page)})
             known = len(orders)
-            for one in read(parse.read_orders, answer, "the orders"):
-                orders[one.order_id] = one
+            orders |= dict(read(parse.read_page, answer, "the orders"))
             # A short page need not be the last one: only a page with nothing new ends the list.
             if len(orders) == known:
-                return tuple(orders.values())
+                return orders
         raise VenueUnavailable(f"Tradier's list of orders goes on after {_MOST_PAGES} pages.")
 
     def _may_be_earlier(self, moment: datetime) -> bool:
@@ -133,6 +129,18 @@ class OrderBook:
                 "Tradier's order service failed and has not said yet what became of the order."
             )
         return order
+
+
+def _concerned(listed: Listed, ref: OrderRef) -> tuple[Seen, ...]:
+    # The others stay unread: one that is not understood must not keep ours from being found.
+    group = (ref.venue_order_id or "").partition(":")[0]
+    wanted = {ref.client_order_id, ref.exit_of}
+    raw = [
+        one
+        for order_id, one in listed.items()
+        if order_id == group or wanted & set(read(parse.names, one, "an order's tag"))
+    ]
+    return read(parse.read_orders, raw, "the order")
 
 
 def pick(seen: Iterable[Seen], ref: OrderRef) -> tuple[Seen, VenueOrder] | None:

@@ -100,9 +100,23 @@ class Seen:
         return self.is_rejected and codes.is_undecided(self.words)
 
 
-def read_orders(answer: Any) -> tuple[Seen, ...]:
-    """Read a page of orders."""
-    return tuple(_seen(one) for one in wire.one_or_many(answer, "orders", "order"))
+Raw = Mapping[str, Any]
+
+
+def read_page(answer: Any) -> tuple[tuple[str, Raw], ...]:
+    """Return the orders of a page by their ids, unread."""
+    page = wire.one_or_many(answer, "orders", "order")
+    return tuple((wire.identifier(one, "id"), one) for one in page)
+
+
+def read_orders(raw: Iterable[Raw]) -> tuple[Seen, ...]:
+    """Read orders."""
+    return tuple(_seen(one) for one in raw)
+
+
+def names(raw: Raw) -> tuple[str, ...]:
+    """Return the client ids in the tag of an order."""
+    return tuple((wire.optional_text(raw, "tag") or "").split("-"))
 
 
 def read_one(answer: Any) -> Seen:

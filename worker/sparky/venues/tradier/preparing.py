@@ -25,8 +25,13 @@ async def prepare(desk: Desk, login: Login, account: Account, order: OrderReques
     refused = limits.beyond(order)
     if refused is not None:
         return refused
-    if order.legs:
-        return await _prepare_spread(desk, login, account, order)
+    prepare_kind = _prepare_spread if order.legs else _prepare_single
+    return await prepare_kind(desk, login, account, order)
+
+
+async def _prepare_single(
+    desk: Desk, login: Login, account: Account, order: OrderRequest
+) -> Prepared | Refused:
     instrument = await desk.instrument(login, order.symbol)
     state = await desk.market_state(login)
     refused = limits.closed_market(order, state)
@@ -38,6 +43,8 @@ async def prepare(desk: Desk, login: Login, account: Account, order: OrderReques
     drawn = draw(order, held, can_short=allowed.can_short)
     if isinstance(drawn, Refused):
         return drawn
+    if order.exits and drawn.closes:
+        return limits.exits_of_a_close(order)
     if drawn.at_most is not None:
         order = replace(order, quantity=min(order.quantity, drawn.at_most))
     fitted = fit(order, allowed)
