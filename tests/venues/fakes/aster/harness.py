@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
+from itertools import count
 from typing import ClassVar, Self
 
 from sparky.domain.identifiers import AccountId
@@ -20,6 +21,7 @@ from tests.venues.harness import Harness
 from tests.venues.subjects import Subject
 
 _READS = 1690
+_NUMBERS = count(1001)
 _NO_OPTIONS = "Aster has perpetual futures only."
 
 
@@ -80,11 +82,14 @@ class AsterHarness(Harness):
         self.time = time
         self.server: FakeAster = server
         self.testnet = testnet
-        for number in (11, 12):
-            server.add_wallet(wallet(number), agent(number))
-        testnet.add_wallet(wallet(13), agent(13))
-        self.access, self.other_access = access(11), access(12)
-        self.wrong_access, self.misplaced_access = access(14, user=11), access(13)
+        # Agents of their own: the process counts the nonces of each, and time begins anew with each harness.
+        mine, other, misplaced, wrong = (next(_NUMBERS) for _ in range(4))
+        self.address, self.agent = wallet(mine), agent(mine)
+        server.add_wallet(self.address, self.agent)
+        server.add_wallet(wallet(other), agent(other))
+        testnet.add_wallet(wallet(misplaced), agent(misplaced))
+        self.access, self.other_access = access(mine), access(other)
+        self.wrong_access, self.misplaced_access = access(wrong, user=mine), access(misplaced)
 
     @classmethod
     @asynccontextmanager
@@ -108,13 +113,13 @@ class AsterHarness(Harness):
     @property
     def wallet(self) -> Wallet:
         """The account of `access`."""
-        return self.server.wallets[wallet(11)]
+        return self.server.wallets[self.address]
 
     async def executions(self, client_order_id: str) -> int:
         return self.server.book.executions(client_order_id)
 
     async def truth(self) -> Sequence[Execution]:
-        return self.server.book.fills_of(wallet(11))
+        return self.server.book.fills_of(self.address)
 
     async def set_price(self, price: Decimal) -> None:
         self.server.set_price(self.symbol, price)
@@ -135,10 +140,10 @@ class AsterHarness(Harness):
         self.wallet.agents.clear()
 
     def expire_key(self) -> None:
-        self.wallet.agents[agent(11)].expires_ms = self.server.now_ms() - 1
+        self.wallet.agents[self.agent].expires_ms = self.server.now_ms() - 1
 
     def allow_withdrawals(self) -> None:
-        self.wallet.agents[agent(11)].may_withdraw = True
+        self.wallet.agents[self.agent].may_withdraw = True
 
     def close_market(self) -> None:
         self.server.instruments[self.symbol].status = "CLOSE"
@@ -146,7 +151,7 @@ class AsterHarness(Harness):
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
         order = self.server.book.place(
             NewOrder(
-                account=wallet(11),
+                account=self.address,
                 symbol=self.symbol,
                 side=side,
                 quantity=self.quantity,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sparky.domain.orders import OrderState
 from tests.venues.fakes.aster.instruments import Instrument
+from tests.venues.fakes.aster.limits import BAN_SECONDS, WEIGHT_LIMIT, Meter, Verdict
 from tests.venues.fakes.aster.requests import book_symbol, read_new_order
 from tests.venues.fakes.aster.rows import order_row, position_row, to_ms, trade_row
 from tests.venues.fakes.aster.wallets import CHAIN_IDS, Agent, Gate, Wallet, refuse
@@ -15,20 +16,7 @@ from tests.venues.fakes.server import FakeRequest, FakeResponse, FakeServer, Req
 
 _TAKER: Final = Decimal("0.00035")
 _LEVERAGE: Final = Decimal(20)
-_WEIGHT_LIMIT: Final = 2400
-_ORDER_LIMIT: Final = 1200
-_MINUTE: Final = 60
-_MOST_PATIENCE: Final = 3
-_BAN_SECONDS: Final = 120
 _WEEK_MS: Final = 7 * 86_400_000
-_WEIGHTS: Final[Mapping[str, int]] = {
-    "/fapi/v3/balance": 5,
-    "/fapi/v3/positionRisk": 5,
-    "/fapi/v3/positionSide/dual": 30,
-    "/fapi/v3/allOrders": 5,
-    "/fapi/v3/userTrades": 5,
-}
-_ALL_OPEN_ORDERS: Final = 40
 _REFUSALS: Final[Mapping[str, tuple[int, str]]] = {
     "unknown_symbol": (-1121, "Invalid symbol."),
     "market_closed": (-4141, "Symbol is closed"),
@@ -63,11 +51,7 @@ class FakeAster(FakeServer):
         self.serves_agents = True
         self._time = time
         self._gate = Gate(CHAIN_IDS[environment])
-        self._weight = 0
-        self._orders: dict[str, int] = {}
-        self._minute = 0
-        self._turned_away = 0
-        self._banned_until = 0.0
+        self._meter = Meter()
         for name, instrument in self.instruments.items():
             for held_side in ("BOTH", "LONG", "SHORT"):
                 self.book.list_symbol(book_symbol(name, held_side), instrument.price)
@@ -93,8 +77,7 @@ class FakeAster(FakeServer):
 
     def use_up(self, weight: int) -> None:
         """Let the address have used at least so much of this minute."""
-        self._new_minute()
-        self._weight = max(self._weight, weight)
+        self._meter.use_up(weight, self.now_ms())
 
     # The server.
 
@@ -115,9 +98,9 @@ class FakeAster(FakeServer):
     def banned(self, request: FakeRequest) -> FakeResponse:
         """Word a 418."""
         del request
-        until = self.now_ms() + _BAN_SECONDS * 1000
+        until = self.now_ms() + BAN_SECONDS * 1000
         words = f"Way too many requests; IP banned until {until}. Please use the websocket for live updates."
-        return json_response(418, {"code": -1003, "msg": words}, {"Retry-After": str(_BAN_SECONDS)})
+        return json_response(418, {"code": -1003, "msg": words}, {"Retry-After": str(BAN_SECONDS)})
 
     def server_error(self, request: FakeRequest, status: int) -> FakeResponse:
         """Word a 5xx."""
@@ -133,9 +116,9 @@ class FakeAster(FakeServer):
 
     async def handle(self, request: FakeRequest) -> FakeResponse:
         """Answer one request."""
-        limited = self._count(request)
-        if limited is not None:
-            return limited
+        verdict = self._meter.count(request, self.now_ms())
+        if verdict is not Verdict.GO_ON:
+            return self.banned(request) if verdict is Verdict.BANNED else self.too_many(request)
         public = _PUBLIC.get((request.method, request.path))
         if public is not None:
             return self._with_headers(json_response(200, public(self, request.params())))
@@ -148,45 +131,16 @@ class FakeAster(FakeServer):
         if request.method != "GET" and not agent.may_trade:
             raise refuse(401, -2015, "Invalid API-key, IP, or permissions for action.")
         if request.method == "POST" and request.path == "/fapi/v3/order":
-            self._count_order(wallet)
+            self._meter.count_order(wallet.address)
         answer = private(self, wallet, params)
         return self._with_headers(json_response(200, answer), wallet, request.method)
-
-    # Limits.
-
-    def _new_minute(self) -> None:
-        minute = self.now_ms() // (_MINUTE * 1000)
-        if minute != self._minute:
-            self._minute, self._weight, self._turned_away = minute, 0, 0
-            self._orders.clear()
-
-    def _count(self, request: FakeRequest) -> FakeResponse | None:
-        if self.now_ms() < self._banned_until:
-            return self.banned(request)
-        self._new_minute()
-        weight = _WEIGHTS.get(request.path, 1)
-        if request.path == "/fapi/v3/openOrders" and "symbol=" not in request.query:
-            weight = _ALL_OPEN_ORDERS
-        if self._weight + weight > _WEIGHT_LIMIT:
-            self._turned_away += 1
-            if self._turned_away > _MOST_PATIENCE:
-                self._banned_until = self.now_ms() + _BAN_SECONDS * 1000
-                return self.banned(request)
-            return self.too_many(request)
-        self._weight += weight
-        return None
-
-    def _count_order(self, wallet: Wallet) -> None:
-        self._orders[wallet.address] = self._orders.get(wallet.address, 0) + 1
-        if self._orders[wallet.address] > _ORDER_LIMIT:
-            raise refuse(429, -1015, "Too many new orders; current limit is 1200 orders per MINUTE.")
 
     def _with_headers(
         self, response: FakeResponse, wallet: Wallet | None = None, method: str = "GET"
     ) -> FakeResponse:
-        headers = {**response.headers, "X-MBX-USED-WEIGHT-1M": str(self._weight)}
+        headers = {**response.headers, "X-MBX-USED-WEIGHT-1M": str(self._meter.weight)}
         if wallet is not None and method == "POST":
-            headers["X-MBX-ORDER-COUNT-1M"] = str(self._orders.get(wallet.address, 0))
+            headers["X-MBX-ORDER-COUNT-1M"] = str(self._meter.orders[wallet.address])
         return FakeResponse(response.status, response.body, headers)
 
     # Public questions.
@@ -202,7 +156,7 @@ class FakeAster(FakeServer):
         return {
             "timezone": "UTC",
             "serverTime": self.now_ms(),
-            "rateLimits": [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "limit": _WEIGHT_LIMIT}],
+            "rateLimits": [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "limit": WEIGHT_LIMIT}],
             "symbols": [instrument.row() for instrument in self.instruments.values()],
         }
 

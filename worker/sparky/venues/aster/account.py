@@ -90,7 +90,7 @@ def _read_agent(source: Mapping[str, Any]) -> Agent:
         may_trade=_told(source, "canPerpTrade"),
         may_spot=_told(source, "canSpotTrade"),
         may_withdraw=_told(source, "canWithdraw"),
-        expires_at=moment(source, "expired") if expired else None,
+        expires_at=moment({"expired": expired}, "expired") if expired else None,
         addresses=listed.strip() if isinstance(listed, str) else "",
     )
 

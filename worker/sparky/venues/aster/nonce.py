@@ -10,9 +10,10 @@ from threading import Lock
 from typing import Final
 
 _MOST_AGENTS: Final = 10_000
-# A counter further ahead of the venue's clock than this came from a clock that was wrong. What it gave out
-# was refused, so nothing is lost by going back; staying ahead, it would be refused until time catches up.
-_AHEAD_MICROSECONDS: Final = 3_000_000
+# A nonce further ahead is refused by all that Aster has written about it, so a counter that is came from a
+# clock that was wrong. What it gave out was never taken: going back loses nothing, while staying ahead would
+# be refused until time catches up.
+_AHEAD_MICROSECONDS: Final = 10_000_000
 
 
 class Nonces:

@@ -49,9 +49,12 @@ def integer(source: Mapping[str, Any], name: str) -> int:
 
 
 def decimal(source: Mapping[str, Any], name: str) -> Decimal:
-    """Return an exact number, which travels as text."""
+    """Return an exact number. Aster writes amounts as text; a JSON number is as exact, and taken too."""
+    value = source.get(name)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = format(Decimal(value), "f")
     try:
-        return fields.decimal(source, name, _PLACE)
+        return fields.decimal({name: value}, name, _PLACE)
     except WorkOrderError as error:
         raise Unreadable(error.field) from None
 
