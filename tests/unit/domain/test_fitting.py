@@ -108,7 +108,7 @@ def check_size(asked: Decimal, quantity: Decimal, order_type: OrderType, rules: 
     assert most is None or quantity <= most
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(
     any_rules(),
     ANY,
@@ -155,7 +155,7 @@ def test_what_fits_keeps_every_rule_and_what_does_not_says_why(
     assert fit(fitted, rules) == fitted
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(any_rules(), SIZES, ANY, st.sampled_from(PositionSide), ANY)
 def test_exits_that_fit_keep_every_rule(
     rules: InstrumentRules, quantity: Decimal, price: Decimal, side: PositionSide, trail: Decimal
