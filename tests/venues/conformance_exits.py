@@ -54,6 +54,15 @@ class ExitCases:
         await venue.set_price(venue.at(-7 if kind is ExitKind.TAKE_PROFIT else 7))
         assert await venue.side() is None
 
+    @needs(Subject.ATTACHED_EXITS)
+    async def test_attached_exits_of_a_position_that_is_gone_never_open(self, venue: Harness) -> None:
+        await _enter_with_exits(venue)
+        await venue.enter(2, side=Side.SELL, reduce_only=True)
+        assert await venue.side() is None
+        for percent in (-7, 7):
+            await venue.set_price(venue.at(percent))
+            assert await venue.side() is None, percent
+
     @needs(Subject.ATTACHED_EXITS, Subject.LIMIT)
     async def test_exits_of_an_entry_that_is_cancelled_go_with_it(self, venue: Harness) -> None:
         kinds = venue.adapter.capabilities.attached_exits.get(OrderType.LIMIT, frozenset())

@@ -1,12 +1,14 @@
 """Cases about every fault at every write: how it ends, and that nothing is executed a second time."""
 
+import asyncio
+import random
 from collections.abc import Mapping
 from typing import Final
 
 import pytest
 
 from sparky.domain.answers import Accepted, NotSent, Outcome, OutcomeKind, Refused, Unknown
-from sparky.domain.orders import ExitKind, OrderRequest, OrderState, PositionSide
+from sparky.domain.orders import ExitKind, OrderRequest, OrderState, PositionSide, Side
 from sparky.venues.base import VenueAdapter
 from tests.venues.conformance_reading import settle
 from tests.venues.fakes.server import Fault, RequestKind
@@ -32,6 +34,13 @@ ENDS: Final[Mapping[Fault, frozenset[OutcomeKind]]] = {
     Fault.HTML: _UNKNOWN,
     Fault.GARBAGE: _UNKNOWN,
     Fault.CUT: _UNKNOWN,
+    Fault.EMPTY: _UNKNOWN,
+    Fault.NULL: _UNKNOWN,
+    Fault.LIST: _UNKNOWN,
+    Fault.BARE: _UNKNOWN,
+    Fault.REDIRECT: _UNKNOWN,
+    Fault.LOST_ROUTE: _UNKNOWN,
+    Fault.FIREWALL: _UNKNOWN,
 }
 """How a write may end under each fault. A cancel may also be Accepted where a look-up has proved it."""
 
@@ -39,6 +48,11 @@ SEEN: Final[dict[tuple[str, RequestKind, Fault], str]] = {}
 """How it ended, by venue, for the table that pytest prints."""
 
 _SECONDS: Final = 0.02
+_OF_THE_DAY: Final = [
+    fault
+    for fault in Fault
+    if fault not in {Fault.HANG, Fault.DUPLICATE, Fault.TOO_MANY, Fault.BANNED, Fault.DELAY}
+]
 _BAN_OVER: Final = 600.0
 
 
@@ -114,6 +128,41 @@ class FaultCases:
         found = await venue.shown(order)
         assert found.state is OrderState.FILLED
         assert found.filled_quantity == order.quantity
+
+    async def test_of_many_orders_at_once_the_lost_ones_are_found(self, venue: Harness) -> None:
+        await venue.adapter.rules(venue.access, venue.symbol)
+        orders = [await venue.marked(venue.order(number)) for number in range(1, 7)]
+        venue.fault(Fault.DROP_REPLY, RequestKind.ORDER, times=2)
+        outcomes = await asyncio.gather(*(venue.submit(order) for order in orders))
+        venue.heal()
+        assert sorted(outcome.kind for outcome in outcomes) == ["accepted"] * 4 + ["unknown"] * 2
+        for order in orders:
+            assert (await venue.shown(order)).state is OrderState.FILLED
+            assert await venue.executions(order.client_order_id) == 1
+        assert await venue.side() == (PositionSide.LONG, venue.quantity * 6)
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    async def test_after_a_day_of_faults_the_position_is_what_was_ordered(
+        self, venue: Harness, seed: int
+    ) -> None:
+        chance = random.Random(seed)  # noqa: S311 - it has to replay
+        held = 0
+        for number in range(1, 9):
+            side = chance.choice(list(Side)) if held else Side.BUY
+            order = await venue.marked(venue.order(number, side, reduce_only=side is Side.SELL))
+            fault = chance.choice(_OF_THE_DAY)
+            print(f"seed {seed}: {side} under {fault}")
+            venue.fault(fault, chance.choice([RequestKind.ORDER, None]), seconds=_SECONDS)
+            await settle()
+            outcome = await venue.submit(order)
+            await _over(venue)
+            if await venue.find(order) is None:
+                assert not isinstance(outcome, Accepted)
+                accepted(await venue.submit(order))
+            assert await venue.executions(order.client_order_id) == 1
+            held += 1 if side is Side.BUY else -1
+        expected = (PositionSide.LONG, venue.quantity * held) if held else None
+        assert await venue.side() == expected
 
     async def test_a_dropped_request_is_unknown_and_the_look_up_finds_nothing(self, venue: Harness) -> None:
         await venue.enter(9)

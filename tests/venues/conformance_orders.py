@@ -1,5 +1,6 @@
 """Cases about single orders: types, durations, sizes, prices, and positions that follow."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -250,6 +251,25 @@ class PositionCases:
         await venue.submit(order)
         await venue.market_time()
         assert await venue.side() in (None, (PositionSide.LONG, venue.quantity))
+
+    async def test_two_closes_at_once_never_cross_zero(self, venue: Harness) -> None:
+        await venue.enter(1)
+        orders = [await venue.marked(venue.order(number, Side.SELL, reduce_only=True)) for number in (2, 3)]
+        await asyncio.gather(*(venue.submit(order) for order in orders))
+        await venue.market_time()
+        assert await venue.side() is None
+
+    @needs(Subject.LIMIT)
+    async def test_a_resting_order_that_may_only_reduce_never_opens(self, venue: Harness) -> None:
+        await venue.enter(1)
+        order = await venue.marked(
+            venue.resting(2, side=Side.SELL, reduce_only=True, limit_price=venue.at(10))
+        )
+        accepted(await venue.submit(order))
+        await venue.enter(3, side=Side.SELL, reduce_only=True)
+        assert await venue.side() is None
+        await venue.set_price(venue.at(12))
+        assert await venue.side() is None
 
     async def test_a_close_that_was_sent_twice_closes_once(self, venue: Harness) -> None:
         await venue.enter(1, quantity=venue.quantity * 2)

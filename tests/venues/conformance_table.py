@@ -47,6 +47,13 @@ _WORDS: Final[Mapping[Fault, str]] = {
     Fault.HTML: "executed; a page comes back",
     Fault.GARBAGE: "executed; JSON of another language comes back",
     Fault.CUT: "executed; half of the answer comes back",
+    Fault.EMPTY: "executed; an answer without a body comes back",
+    Fault.NULL: "executed; the JSON `null` comes back",
+    Fault.LIST: "executed; an empty JSON list comes back",
+    Fault.BARE: "executed; an empty JSON object comes back",
+    Fault.REDIRECT: "redirected, not executed",
+    Fault.LOST_ROUTE: "a gateway's page with 404, not executed",
+    Fault.FIREWALL: "a firewall's page with 403, not executed",
 }
 _ORDER: Final = ("aster", "oanda", "tradier", "tastytrade", "paper")
 

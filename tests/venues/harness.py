@@ -8,6 +8,7 @@ A venue's test file holds one subclass of `Harness` and
 `open` builds everything anew for each case: the fake, the adapter over a real socket, two traders. Members:
 
     name, cannot                what the venue is called, and why it lacks what it lacks (see `subjects`)
+    speaks                      faults whose answer to a question is a good one in the venue's language
     adapter, impatient          the same venue twice; `impatient` gives up reading after about 0.3 s
     access, other_access        two traders with keys and accounts of their own
     wrong_access                keys that the venue does not know
@@ -27,6 +28,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
@@ -88,6 +90,7 @@ class Harness(ABC):
 
     name: ClassVar[str]
     cannot: ClassVar[Mapping[Subject, str]]
+    speaks: ClassVar[frozenset[Fault]] = frozenset()
 
     adapter: VenueAdapter
     impatient: VenueAdapter
@@ -220,16 +223,18 @@ class Harness(ABC):
 
     # Shorthand for the cases.
 
-    def questions(self) -> dict[str, Callable[[], Awaitable[object]]]:
-        """Return every question that cannot be answered without asking the venue."""
+    def questions(self, order: OrderRequest | None = None) -> dict[str, Callable[[], Awaitable[object]]]:
+        """Return every question that cannot be answered without asking the venue, about one order."""
         adapter, access = self.adapter, self.access
+        ref = self.ref(order or self.order())
+        begun = self.time.now() - timedelta(hours=1)
         return {
             "validate": lambda: adapter.validate(access),
             "balance": lambda: adapter.balance(access),
             "rules": lambda: adapter.rules(access, self.symbol),
-            "find_order": lambda: adapter.find_order(access, self.ref(self.order())),
+            "find_order": lambda: adapter.find_order(access, ref),
             "open_orders": lambda: adapter.open_orders(access),
-            "fills": lambda: adapter.fills(access, self.symbol, self.time.now()),
+            "fills": lambda: adapter.fills(access, self.symbol, begun),
             "position": lambda: adapter.position(access, self.symbol),
             "positions": lambda: adapter.positions(access),
         }

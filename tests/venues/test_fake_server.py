@@ -117,6 +117,13 @@ async def test_a_broken_connection_is_an_error_of_transport(
         (Fault.HTML, 200, 1),
         (Fault.GARBAGE, 200, 1),
         (Fault.DUPLICATE, 200, 2),
+        (Fault.EMPTY, 200, 1),
+        (Fault.NULL, 200, 1),
+        (Fault.LIST, 200, 1),
+        (Fault.BARE, 200, 1),
+        (Fault.REDIRECT, 307, 0),
+        (Fault.LOST_ROUTE, 404, 0),
+        (Fault.FIREWALL, 403, 0),
     ],
 )
 async def test_a_fault_that_answers_executes_as_often_as_it_says(
@@ -179,7 +186,8 @@ async def test_faults_are_aimed_counted_and_taken_away(server: Counter, client: 
     assert statuses == [200, 500, 500]
     assert [(await client.get("/b")).status_code for _ in range(3)] == [503] * 3
     server.heal()
-    assert (await client.get("/b")).status_code == 200
+    server.arm(Fault.ERROR_500, after=1)
+    assert [(await client.get("/b")).status_code for _ in range(3)] == [200, 500, 200]
     assert len(server.asked(RequestKind.ORDER)) == 2
 
 
@@ -210,6 +218,16 @@ async def test_a_defect_of_the_fake_is_no_silent_500() -> None:
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as client:
         assert (await client.get("/defect")).status_code == 500
     with pytest.raises(ZeroDivisionError):
+        await server.stop()
+
+
+async def test_a_redirect_that_is_followed_is_told() -> None:
+    server = Counter()
+    await server.start()
+    server.arm(Fault.REDIRECT)
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as client:
+        await client.post("/", follow_redirects=True)
+    with pytest.raises(AssertionError, match="redirect"):
         await server.stop()
 
 

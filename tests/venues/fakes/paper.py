@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
 from sparky.domain.identifiers import AccountId, SignalId
+from sparky.domain.orders import OrderRequest
 from sparky.keys.secret import Secret
 from sparky.runtime.seams import Sleeper
 from sparky.venues.base import AccountAccess
@@ -29,6 +30,14 @@ KEY: Final = "paper-key-of-a-trader"
 _numbers: Final = count(1)
 _BROKEN: Final = frozenset({Fault.DROP_REQUEST, Fault.LATE, Fault.ERROR_500, Fault.ERROR_503})
 _LOST: Final = frozenset({Fault.DROP_REPLY, Fault.ERROR_503_EXECUTED})
+_NOT_JSON: Final = frozenset({Fault.HTML, Fault.CUT, Fault.EMPTY})
+_PAGES: Final = frozenset({Fault.REDIRECT, Fault.LOST_ROUTE, Fault.FIREWALL})
+_STRANGE: Final[Mapping[Fault, Any]] = {
+    Fault.GARBAGE: {"what": "is this"},
+    Fault.NULL: None,
+    Fault.LIST: [],
+    Fault.BARE: {},
+}
 _BUSY: Final = frozenset({Fault.TOO_MANY, Fault.BANNED})
 _ORDERS_ONLY: Final = "The paper venue's book knows market orders only."
 
@@ -92,6 +101,8 @@ class PaperBook:
             self._late.append((function, params))
         if fault in _BROKEN | _BUSY:
             raise DatabaseUnavailable(f"{function}: HTTP 503")
+        if fault in _PAGES:
+            raise DatabaseContractError(f"{function}: HTTP 404")
         answer = await asyncio.to_thread(self._execute, function, params)
         return await self._returned(function, params, answer, fault)
 
@@ -111,9 +122,9 @@ class PaperBook:
             await asyncio.sleep(self._patience)
         if fault in _LOST or fault is Fault.HANG:
             raise DatabaseUnavailable(f"{function}: ReadError")
-        if fault in {Fault.HTML, Fault.CUT}:
+        if fault in _NOT_JSON:
             raise DatabaseContractError(f"{function}: the answer is not JSON")
-        return {"what": "is this"} if fault is Fault.GARBAGE else answer
+        return answer if fault is None else _STRANGE.get(fault, answer)
 
     def _next_fault(self, function: str) -> Fault | None:
         kind = RequestKind.ORDER if function == "paper_submit" else RequestKind.QUESTION
@@ -190,6 +201,8 @@ class PaperHarness(Harness):
         Subject.BUDGET: "The paper venue does not count requests.",
         Subject.HTTP: "The paper venue is asked through the database.",
     }
+    # No order, and no position.
+    speaks = frozenset({Fault.NULL, Fault.LIST})
     symbol = "BTCUSDT"
     quantity = Decimal("0.5")
     price = Decimal(100)
@@ -252,7 +265,7 @@ class PaperHarness(Harness):
         for book in (self.book, self._short):
             await book.everything_late()
 
-    def questions(self) -> dict[str, Callable[[], Awaitable[object]]]:
-        every = super().questions()
+    def questions(self, order: OrderRequest | None = None) -> dict[str, Callable[[], Awaitable[object]]]:
+        every = super().questions(order)
         # The others are answered without the book.
         return {name: every[name] for name in ("validate", "balance", "find_order", "position", "positions")}

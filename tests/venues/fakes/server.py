@@ -6,7 +6,7 @@ can be aimed, and how it words its own limits. Requests are kept in `log` as the
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final, Self
@@ -51,6 +51,13 @@ class Fault(StrEnum):
     HTML = "html"  # executed; a page comes back with 200
     GARBAGE = "garbage"  # executed; JSON of another language comes back with 200
     CUT = "cut"  # executed; half of the reply comes back
+    EMPTY = "empty"  # executed; 200 without a body comes back
+    NULL = "null"  # executed; the JSON null comes back with 200
+    LIST = "list"  # executed; an empty JSON list comes back with 200
+    BARE = "bare"  # executed; a JSON object without members comes back with 200
+    REDIRECT = "redirect"  # not executed; 307 to a page that says yes to everything
+    LOST_ROUTE = "lost_route"  # not executed; a page of a gateway comes back with 404
+    FIREWALL = "firewall"  # not executed; a page of a firewall comes back with 403
 
 
 @unique
@@ -67,9 +74,27 @@ class RequestKind(StrEnum):
 
 Matching = Callable[[FakeRequest], bool]
 
-_INSTEAD: Final = frozenset({Fault.TOO_MANY, Fault.BANNED, Fault.ERROR_500, Fault.ERROR_503})
-_AFTERWARDS: Final = frozenset({Fault.ERROR_503_EXECUTED, Fault.HTML, Fault.GARBAGE})
+_OF_THE_VENUE: Final = frozenset({Fault.TOO_MANY, Fault.BANNED, Fault.ERROR_500, Fault.ERROR_503})
+_BEFORE: Final = _OF_THE_VENUE | {Fault.REDIRECT, Fault.LOST_ROUTE, Fault.FIREWALL}
+_AFTERWARDS: Final = frozenset(
+    {Fault.ERROR_503_EXECUTED, Fault.HTML, Fault.GARBAGE, Fault.EMPTY, Fault.NULL, Fault.LIST, Fault.BARE}
+)
+_ELSEWHERE: Final = "/elsewhere"
 _PAGE: Final = b"<html><head><title>Oops</title></head><body><h1>We will be back soon</h1></body></html>"
+
+_HTML: Final = {"Content-Type": "text/html"}
+_JSON: Final = {"Content-Type": "application/json"}
+_ANSWERS: Final[Mapping[Fault, FakeResponse]] = {
+    Fault.HTML: FakeResponse(200, _PAGE, _HTML),
+    Fault.GARBAGE: json_response(200, {"surprise": [1, {"of": None}], "kind": "another language"}),
+    Fault.EMPTY: FakeResponse(200, b"", _JSON),
+    Fault.NULL: FakeResponse(200, b"null", _JSON),
+    Fault.LIST: FakeResponse(200, b"[]", _JSON),
+    Fault.BARE: FakeResponse(200, b"{}", _JSON),
+    Fault.REDIRECT: FakeResponse(307, _PAGE, {"Location": _ELSEWHERE, **_HTML}),
+    Fault.LOST_ROUTE: FakeResponse(404, _PAGE, _HTML),
+    Fault.FIREWALL: FakeResponse(403, _PAGE, _HTML),
+}
 
 
 def any_request(request: FakeRequest) -> bool:
@@ -84,9 +109,13 @@ class _Armed:
     left: int | None
     matching: Matching
     seconds: float
+    after: int
 
     def takes(self, request: FakeRequest) -> bool:
-        return self.left != 0 and self.matching(request)
+        if self.left == 0 or not self.matching(request):
+            return False
+        self.after -= 1
+        return self.after < 0
 
 
 class FakeServer(ABC):
@@ -160,19 +189,21 @@ class FakeServer(ABC):
         times: int | None = 1,
         matching: Matching | RequestKind = any_request,
         seconds: float = 0.0,
+        after: int = 0,
     ) -> None:
         """Let a fault happen to the next requests that match; None is all of them until `heal`.
 
-        DOWN happens at once, to everything, until `heal`. Faults armed earlier happen first.
+        The first `after` requests that match are left alone. DOWN happens at once, to everything, until
+        `heal`. Faults armed earlier happen first.
         """
         if fault is Fault.DOWN:
             self._port.shut()
             return
         if isinstance(matching, RequestKind):
             kind = matching
-            self._armed.append(_Armed(fault, times, lambda one: self.kind_of(one) is kind, seconds))
+            self._armed.append(_Armed(fault, times, lambda one: self.kind_of(one) is kind, seconds, after))
         else:
-            self._armed.append(_Armed(fault, times, matching, seconds))
+            self._armed.append(_Armed(fault, times, matching, seconds, after))
 
     def heal(self) -> None:
         """Take every fault away. Replies that hang stay away; what is late still comes."""
@@ -200,6 +231,8 @@ class FakeServer(ABC):
                 await connection.refuse(str(error))
                 return
             self.log.append(request)
+            if request.path == _ELSEWHERE:
+                self._crashes.append(AssertionError("a redirect was followed"))
             await self._treat(connection, request, self._next_fault(request))
 
     def _next_fault(self, request: FakeRequest) -> _Armed | None:
@@ -216,7 +249,7 @@ class FakeServer(ABC):
                 self._port.spawn(self._execute_late(request, seconds))
             connection.reset()
             raise Gone
-        if fault in _INSTEAD:
+        if fault in _BEFORE:
             await connection.send(self._instead(fault, request))
             return
         response = await self._execute(request)
@@ -244,10 +277,8 @@ class FakeServer(ABC):
             return self.too_many(request)
         if fault is Fault.BANNED:
             return self.banned(request)
-        if fault is Fault.HTML:
-            return FakeResponse(200, _PAGE, {"Content-Type": "text/html"})
-        if fault is Fault.GARBAGE:
-            return json_response(200, {"surprise": [1, {"of": None}], "kind": "another language"})
+        if fault is not None and fault in _ANSWERS:
+            return _ANSWERS[fault]
         return self.server_error(request, 500 if fault is Fault.ERROR_500 else 503)
 
     async def _execute_late(self, request: FakeRequest, seconds: float) -> None:

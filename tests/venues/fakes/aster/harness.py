@@ -17,6 +17,7 @@ from tests.venues.fakes.aster.server import FakeAster
 from tests.venues.fakes.aster.wallets import Wallet
 from tests.venues.fakes.book import Execution, NewOrder
 from tests.venues.fakes.moving_time import MovingTime
+from tests.venues.fakes.server import Fault
 from tests.venues.harness import Harness
 from tests.venues.subjects import Subject
 
@@ -57,6 +58,8 @@ class AsterHarness(Harness):
     """A fresh Aster."""
 
     name = "aster"
+    # The wallets that may sign: none.
+    speaks: ClassVar = frozenset({Fault.LIST})
     cannot: ClassVar = {
         Subject.ATTACHED_EXITS: "Aster attaches no exits to an order; they are placed for the open position.",
         Subject.EXTENDED_HOURS: "Aster trades around the clock.",
