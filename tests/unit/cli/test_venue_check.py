@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sparky.cli.venue.command import symbol_of
 from sparky.cli.venue.credentials import STANDARD_INPUT, read_credentials, write_back
 from sparky.cli.venue.findings import Finding, Notebook, cannot, confirmed, denied
 from sparky.cli.venue.orders import Ids, size_for
@@ -54,6 +55,12 @@ def test_orders_never_go_where_real_money_may_be(environment: str, used: dict[st
 @pytest.mark.parametrize("url", [OWN["sandbox"], "http://127.0.0.1:8000", "http://localhost:8000"])
 def test_orders_go_to_the_sandbox_and_to_this_machine(url: str) -> None:
     require_practice("sandbox", OWN, {**OWN, "sandbox": url})
+
+
+def test_a_symbol_is_read_as_in_an_alert() -> None:
+    assert symbol_of("oanda", "OANDA:EURUSD") == "EUR_USD"
+    with pytest.raises(ConfigurationError, match="'/ES' can be no symbol of tastytrade"):
+        symbol_of("tastytrade", "/ES")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from sparky.cli.venue.round_trip import RoundTrip
 from sparky.cli.venue.table import header, line, summary
 from sparky.domain.errors import ConfigurationError
 from sparky.domain.identifiers import AccountId
+from sparky.domain.symbols import canonical
 from sparky.keys.secret import Secret
 from sparky.runtime.seams import Seams
 from sparky.runtime.venue_hosts import VenueHosts, read_venue_hosts
@@ -80,6 +81,7 @@ def _check(options: argparse.Namespace) -> int:
         require_practice(options.environment, kind.hosts, used)
         if options.price is None:
             raise ConfigurationError("--trade needs --price: about what the symbol costs now")
+    options.symbol = symbol_of(options.venue, options.symbol or _SYMBOLS[options.venue])
     credentials = read_credentials(options.venue, options.credentials)
     print(f"{kind.label}, {options.environment}: {used[options.environment]}\n")  # noqa: T201 - the command's answer
     try:
@@ -89,6 +91,18 @@ def _check(options: argparse.Namespace) -> int:
         raise ConfigurationError("interrupted") from None
     print(f"\n{summary(notebook.findings)}")  # noqa: T201 - the command's answer
     return 0 if notebook.all_confirmed() else _NOT_ALL_CONFIRMED
+
+
+def symbol_of(venue: str, text: str) -> str:
+    """Return our symbol of what was typed, by the rule for alerts.
+
+    Raises:
+        ConfigurationError: it can be no symbol of that venue.
+    """
+    symbol = canonical(venue, text)
+    if symbol is None:
+        raise ConfigurationError(f"{text!r} can be no symbol of {VENUES[venue].label}")
+    return symbol
 
 
 def _hosts(environ: Mapping[str, str]) -> VenueHosts:
@@ -116,8 +130,7 @@ async def _run(options: argparse.Namespace, hosts: VenueHosts, credentials: Mapp
         keep_credentials=keep,
     )
     async with open_venue(options.venue, seams, hosts) as (adapter, http):
-        symbol = options.symbol or _SYMBOLS[options.venue]
-        subject = Subject(adapter=adapter, access=access, http=http, symbol=symbol, seams=seams)
+        subject = Subject(adapter=adapter, access=access, http=http, symbol=options.symbol, seams=seams)
         if await read_everything(subject, notebook) and options.trade:
             await RoundTrip(subject, notebook, options.price).run()
     return notebook
