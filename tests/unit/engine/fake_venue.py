@@ -89,7 +89,6 @@ class FakeVenue:
         self.before_permit: Callable[[], None] = lambda: None
         self.look_ups: list[float] = []
         self.refs: list[OrderRef] = []
-        self.hangs_from: int | None = None
         self.accesses: list[AccountAccess] = []
         money = Balance(currency="USD", equity=Decimal(1000), available=Decimal(1000))
         self.check = KeyCheck(balance=money)
@@ -132,8 +131,6 @@ class FakeVenue:
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
         del access
         self.refs.append(ref)
-        if self.hangs_from is not None and len(self.refs) > self.hangs_from:
-            await asyncio.sleep(3600)
         self.look_ups.append(LoopClock().monotonic())
         await self._answer()
         seen = self.orders.get(ref.client_order_id)

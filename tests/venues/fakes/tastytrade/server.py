@@ -40,6 +40,7 @@ class FakeTastytrade(FakeServer):
         self.echoes = True
         self.names_source = True
         self.per_page = _MOST_PER_PAGE
+        self.counts_pages = True
         self._complexes = 2_000_010_001
 
     def kind_of(self, request: FakeRequest) -> RequestKind:
@@ -271,7 +272,8 @@ class FakeTastytrade(FakeServer):
             "total-items": len(items),
             "total-pages": -(-len(items) // size),
         }
-        return data(200, {"items": items[page * size : (page + 1) * size]}, pagination=pagination)
+        shown_now = {"items": items[page * size : (page + 1) * size]}
+        return data(200, shown_now, pagination=pagination) if self.counts_pages else data(200, shown_now)
 
     def _dry_run(self, request: FakeRequest) -> FakeResponse:
         asked = request.json()

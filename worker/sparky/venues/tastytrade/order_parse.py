@@ -118,7 +118,8 @@ def read_order(value: Any) -> ReadOrder:
         complex_tag=fields.optional(fields.text, source, "complex-order-tag", "order"),
         legs=legs,
     )
-    if read.awaits_fills and state.is_terminal:
+    # Only Filled is known to come early; what another end leaves as remaining is nowhere documented.
+    if read.awaits_fills and state is OrderState.FILLED:
         waiting = OrderState.PARTIALLY_FILLED if read.order.filled_quantity else OrderState.WORKING
         return replace(read, order=replace(read.order, state=waiting))
     return read

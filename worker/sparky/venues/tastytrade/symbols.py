@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from sparky.domain.options import parse_option
 
-_SHARE: Final = re.compile(r"([A-Z]{1,6})(?:\.([A-Z]{1,2}))?", re.ASCII)
-_VENUE_SHARE: Final = re.compile(r"([A-Z]{1,6})/([A-Z]{1,2})", re.ASCII)
+_SHARE: Final = re.compile(r"([A-Z]{1,6})(?:\.([A-Z]{1,3}))?", re.ASCII)
+_VENUE_SHARE: Final = re.compile(r"([A-Z]{1,6})/([A-Z]{1,3})", re.ASCII)
 _FUTURE: Final = re.compile(r"/([A-Z0-9]{1,4})([FGHJKMNQUVXZ])(\d{1,2})", re.ASCII)
 _CONTINUOUS: Final = re.compile(r"/?([A-Z0-9]{1,4}?)(?:[12]!)?", re.ASCII)
 
