@@ -85,9 +85,7 @@ def test_a_list_that_is_not_there_is_not_an_empty_one(strange: Any) -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=12, min_value=-(10**17), max_value=10**17))
 @FEW
 def test_numbers_keep_their_value_and_lose_their_zeros(value: Decimal) -> None:
-    read = wire.number({"price": value}, "price")
-    assert read == value
-    assert format(read, "f") == str(read) or "E" in str(read)
+    assert wire.number({"price": value}, "price") == value
     assert wire.number({"price": format(value, "f")}, "price") == value
 
 

@@ -1,4 +1,4 @@
-"""Orders, exits and look-ups at Tradier, against the fake over a real socket."""
+"""Orders and exits at Tradier, against the fake over a real socket."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sparky.domain.answers import Accepted, NotSent, Refused, Unknown
+from sparky.domain.answers import Accepted, NotSent, Unknown
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import (
     ExitKind,
@@ -21,12 +21,9 @@ from sparky.domain.orders import (
     TimeInForce,
 )
 from tests.venues.fakes.server import Fault, RequestKind
-from tests.venues.fakes.tradier.forms import read_form
 from tests.venues.fakes.tradier.harness import NUMBER, TOKEN, TradierHarness
-from tests.venues.fakes.tradier.orders import Taken
 from tests.venues.harness import accepted, allow, refused
 
-DAY = 86_400.0
 CALL, HIGHER = "AAPL260417C00200000", "AAPL260417C00210000"
 
 
@@ -38,16 +35,6 @@ async def venue() -> AsyncIterator[TradierHarness]:
 
 def last_form(venue: TradierHarness) -> dict[str, str]:
     return venue.server.asked(RequestKind.ORDER)[-1].form()
-
-
-def both(venue: TradierHarness) -> tuple[Any, ...]:
-    return (venue.leg(ExitKind.TAKE_PROFIT, 11), venue.leg(ExitKind.STOP_LOSS, 12))
-
-
-def by_hand(venue: TradierHarness, **changes: str) -> Taken:
-    form = {"class": "equity", "symbol": "AAPL", "side": "buy", "quantity": "10", "type": "market"}
-    venue.server.take(NUMBER, read_form({**form, "duration": "day", **changes}))
-    return venue.server.taken[-1]
 
 
 async def test_ok_is_not_accepted_until_the_order_is_shown(venue: TradierHarness) -> None:
@@ -68,19 +55,6 @@ async def test_an_order_is_accepted_though_the_first_question_after_it_fails(ven
     accepted(await venue.submit(venue.order(2)))
 
 
-async def test_an_order_service_that_fails_is_unknown_and_later_decided(venue: TradierHarness) -> None:
-    venue.server.book.reject_later("OmsInternalError: The order service could not process the order.")
-    order = venue.order(1)
-    assert isinstance(await venue.submit(order), Unknown)
-    with pytest.raises(VenueUnavailable, match="has not said yet"):
-        await venue.adapter.find_order(venue.access, venue.ref(order))
-    ref = venue.ref(order)
-    venue.pass_time(31)
-    found = await venue.adapter.find_order(venue.access, ref)
-    assert found is not None
-    assert found.state is OrderState.REFUSED
-
-
 async def test_a_token_that_expired_meanwhile_refuses_the_order(venue: TradierHarness) -> None:
     await venue.enter(1)
     venue.server.expired.add(TOKEN)
@@ -89,107 +63,9 @@ async def test_a_token_that_expired_meanwhile_refuses_the_order(venue: TradierHa
     assert venue.server.executions(venue.order(2).client_order_id) == 0
 
 
-async def test_orders_of_a_long_day_are_found_over_all_pages(venue: TradierHarness) -> None:
-    orders = [venue.resting(number, time_in_force=TimeInForce.DAY) for number in (1, 2)]
-    accepted(await venue.submit(orders[0]))
-    for _ in range(60):
-        by_hand(venue, type="limit", price="1.00", quantity="1")
-    accepted(await venue.submit(orders[1]))
-    for order in orders:
-        found = await venue.adapter.find_order(venue.access, venue.ref(order))
-        assert found is not None
-        assert found.client_order_id == order.client_order_id
-
-
-async def test_an_order_that_works_beats_a_rejected_one_of_the_same_tag(venue: TradierHarness) -> None:
-    order = venue.order(1)
-    venue.server.book.reject_later("Rejected by the exchange.")
-    assert isinstance(await venue.submit(order), Refused)
-    accepted(await venue.submit(order))
-    by_hand(venue, tag=order.client_order_id, symbol="GONE")
-    assert (await venue.shown(order)).state is OrderState.FILLED
-
-
-async def test_an_order_that_nobody_understands_keeps_no_other_from_being_found(
-    venue: TradierHarness,
-) -> None:
-    order = await venue.enter(1)
-    by_hand(venue, type="limit", price="1.00").status = "in orbit"
-    venue.server.taken[-1].parts.clear()
-    assert (await venue.shown(order)).state is OrderState.FILLED
-    with pytest.raises(VenueUnavailable, match="status"):
-        await venue.adapter.open_orders(venue.access)
-
-
-@pytest.mark.parametrize("days", [1, 5, 27])
-async def test_an_order_of_an_earlier_day_is_found_in_the_older_lists(
-    venue: TradierHarness, days: int
-) -> None:
-    order = await venue.enter(1)
-    ref = venue.ref(order)
-    absent = venue.ref(venue.order(2))
-    venue.pass_time(days * DAY)
-    found = await venue.adapter.find_order(venue.access, ref)
-    assert found is not None
-    assert found.state is OrderState.FILLED
-    assert await venue.adapter.find_order(venue.access, absent) is None
-    assert any("filter=all" in request.query for request in venue.server.log)
-
-
-async def test_an_order_older_than_the_lists_is_never_called_absent(venue: TradierHarness) -> None:
-    ref = venue.ref(venue.order(1))
-    venue.pass_time(40 * DAY)
-    with pytest.raises(VenueUnavailable, match="cannot tell"):
-        await venue.adapter.find_order(venue.access, ref)
-    with pytest.raises(VenueUnavailable, match="longer ago"):
-        await venue.adapter.fills(venue.access, "AAPL", ref.sent_at)
-
-
-async def test_midnight_in_new_york_is_not_the_end_of_an_order(venue: TradierHarness) -> None:
-    # It is 10:00 there at the start of a test.
-    venue.pass_time(13.95 * 3600)
-    order = venue.resting(1)
-    accepted(await venue.submit(order))
-    ref = venue.ref(order)
-    venue.pass_time(0.1 * 3600)
-    found = await venue.adapter.find_order(venue.access, ref)
-    assert found is not None
-    assert {one.client_order_id for one in await venue.adapter.open_orders(venue.access)} == {
-        order.client_order_id
-    }
-
-
-async def test_exits_of_days_ago_are_open_orders_and_what_they_execute_is_told(venue: TradierHarness) -> None:
-    await venue.enter(1)
-    for outcome in await venue.adapter.place_exits(venue.access, venue.exits(*both(venue)), allow):
-        accepted(outcome)
-    venue.pass_time(4 * DAY)
-    begun = venue.time.now()
-    shown = await venue.adapter.open_orders(venue.access, "AAPL")
-    assert {one.client_order_id for one in shown} == {venue.client_id(11), venue.client_id(12)}
-    await venue.set_price(venue.at(7))
-    venue.pass_time(61)
-    (fill,) = await venue.adapter.fills(venue.access, "AAPL", begun)
-    assert fill.client_order_id == venue.client_id(11)
-    assert fill.side is Side.SELL
-
-
-async def test_both_exits_of_a_pair_are_found_by_their_own_ids_alone(venue: TradierHarness) -> None:
-    entry = await venue.enter(1)
-    profit, stop = both(venue)
-    outcomes = await venue.adapter.place_exits(venue.access, venue.exits(stop, profit, entry=entry), allow)
-    told = [accepted(outcome) for outcome in outcomes]
-    assert [one.client_order_id for one in told] == [stop.client_order_id, profit.client_order_id]
-    for leg, one in zip((stop, profit), told, strict=True):
-        ref = replace(venue.exit_ref(entry, leg), exit_of=None, exit_kind=None)
-        assert await venue.adapter.find_order(venue.access, ref) == one
-        named = replace(ref, venue_order_id=one.venue_order_id)
-        assert await venue.adapter.find_order(venue.access, named) == one
-
-
 async def test_one_exit_of_a_pair_is_cancelled_alone(venue: TradierHarness) -> None:
     entry = await venue.enter(1)
-    profit, stop = both(venue)
+    profit, stop = venue.both_exits()
     await venue.adapter.place_exits(venue.access, venue.exits(profit, stop, entry=entry), allow)
     told = accepted(await venue.adapter.cancel(venue.access, venue.exit_ref(entry, profit), allow))
     assert told.state is OrderState.CANCELLED
@@ -222,7 +98,7 @@ async def test_a_close_of_all_takes_working_exits_away_and_asks_a_permit_for_eac
     venue: TradierHarness,
 ) -> None:
     entry = await venue.enter(1)
-    await venue.adapter.place_exits(venue.access, venue.exits(*both(venue), entry=entry), allow)
+    await venue.adapter.place_exits(venue.access, venue.exits(*venue.both_exits(), entry=entry), allow)
     permits: list[None] = []
     close = venue.order(2, Side.SELL, reduce_only=True)
     accepted(await venue.submit(close, lambda: permits.append(None)))
@@ -235,7 +111,7 @@ async def test_a_close_of_all_takes_working_exits_away_and_asks_a_permit_for_eac
 
 async def test_a_close_of_a_part_leaves_the_exits_alone(venue: TradierHarness) -> None:
     entry = await venue.enter(1)
-    await venue.adapter.place_exits(venue.access, venue.exits(*both(venue), entry=entry), allow)
+    await venue.adapter.place_exits(venue.access, venue.exits(*venue.both_exits(), entry=entry), allow)
     close = venue.order(2, Side.SELL, reduce_only=True, quantity=Decimal(4))
     assert "cancel" in refused(await venue.submit(close), "not_supported").reason
     assert len(await venue.adapter.open_orders(venue.access)) == 2
@@ -244,14 +120,14 @@ async def test_a_close_of_a_part_leaves_the_exits_alone(venue: TradierHarness) -
 
 async def test_a_close_never_cancels_orders_of_other_origin(venue: TradierHarness) -> None:
     await venue.enter(1)
-    by_hand(venue, side="sell", type="limit", price="300.00")
+    venue.take_by_hand(side="sell", type="limit", price="300.00")
     refused(await venue.submit(venue.order(2, Side.SELL, reduce_only=True)), "not_supported")
     assert venue.sent(RequestKind.CANCEL) == 0
 
 
 async def test_a_close_that_fails_after_its_exits_are_gone_says_so(venue: TradierHarness) -> None:
     entry = await venue.enter(1)
-    await venue.adapter.place_exits(venue.access, venue.exits(*both(venue), entry=entry), allow)
+    await venue.adapter.place_exits(venue.access, venue.exits(*venue.both_exits(), entry=entry), allow)
     sent = len(venue.server.asked(RequestKind.ORDER))
     second = lambda one: one.method == "POST" and len(venue.server.asked(RequestKind.ORDER)) > sent + 1  # noqa: E731
     venue.server.arm(Fault.DROP_REQUEST, matching=second)
@@ -311,7 +187,7 @@ async def test_in_a_closed_market_exits_wait_and_entries_are_refused(venue: Trad
 
 async def test_an_option_entry_carries_its_exits(venue: TradierHarness) -> None:
     legs = tuple(
-        replace(leg, price=price) for leg, price in zip(both(venue), map(Decimal, (9, 5)), strict=True)
+        replace(leg, price=price) for leg, price in zip(venue.both_exits(), map(Decimal, (9, 5)), strict=True)
     )
     order = venue.order(
         1,

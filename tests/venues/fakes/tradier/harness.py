@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import ClassVar, Self
 
 from sparky.domain.identifiers import AccountId
-from sparky.domain.orders import Side
+from sparky.domain.orders import ExitKind, ExitLeg, Side
 from sparky.keys.secret import Secret
 from sparky.venues.base import AccountAccess
 from sparky.venues.http import VenueHttp
@@ -16,6 +16,7 @@ from sparky.venues.tradier.credentials import read_login
 from tests.venues.fakes.book import Execution
 from tests.venues.fakes.moving_time import MovingTime
 from tests.venues.fakes.tradier.forms import read_form
+from tests.venues.fakes.tradier.orders import Taken
 from tests.venues.fakes.tradier.server import FakeTradier
 from tests.venues.harness import Harness
 from tests.venues.subjects import Subject
@@ -139,17 +140,18 @@ class TradierHarness(Harness):
         self.server.markets.state = "closed"
 
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
-        form = {
-            "class": "equity",
-            "symbol": self.symbol,
-            "side": side.value,
-            "quantity": str(self.quantity),
-            "type": "limit",
-            "price": str(limit_price),
-            "duration": "day",
-        }
-        self.server.take(NUMBER, read_form(form))
-        return str(self.server.taken[-1].order_id)
+        taken = self.take_by_hand(side=side.value, type="limit", price=str(limit_price))
+        return str(taken.order_id)
+
+    def take_by_hand(self, **changes: str) -> Taken:
+        """Take an order in `symbol` that did not come from here, in Tradier's words."""
+        form = {"class": "equity", "symbol": self.symbol, "side": "buy", "quantity": str(self.quantity)}
+        self.server.take(NUMBER, read_form({**form, "type": "market", "duration": "day", **changes}))
+        return self.server.taken[-1]
+
+    def both_exits(self) -> tuple[ExitLeg, ExitLeg]:
+        """Return a take-profit and a stop-loss."""
+        return (self.leg(ExitKind.TAKE_PROFIT, 11), self.leg(ExitKind.STOP_LOSS, 12))
 
     def exhaust_reads(self) -> None:
         # Seven tenths of the sandbox's sixty a minute are for questions.

@@ -1,5 +1,6 @@
 """Requests to Tradier, with its limits kept and every answer said for what it is."""
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum, unique
 from typing import Any, Final
@@ -20,6 +21,7 @@ HOSTS: Final[Mapping[str, str]] = {
 }
 _MINUTE: Final = 60.0
 _MS: Final = 1000
+_COUNT: Final = re.compile(r"\d{1,15}", re.ASCII)
 
 
 @unique
@@ -141,4 +143,4 @@ def _request(
 
 
 def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    return int(text) if text is not None and _COUNT.fullmatch(text) else None

@@ -35,6 +35,9 @@ _NEW_KEY_ADVICE: Final = (
     "Copy the access token from API Access in Tradier's dashboard again; the sandbox and production have "
     "different ones."
 )
+_SILENT: Final = Advice(
+    Reason.VENUE_REFUSED, "It gave no reason: look at the order in Tradier's application."
+)
 
 
 @unique
@@ -173,4 +176,10 @@ def rejected(words: str) -> Refused | Unknown:
     """Classify the words with which Tradier, an exchange or the order service turned an order down."""
     if codes.is_undecided(words):
         return Unknown(f"Tradier's order service failed and does not say whether it has the order: {words}.")
-    return refusal(VENUE, words, codes.code_in(words), codes.advice_for(words))
+    return turned_down(words)
+
+
+def turned_down(words: str) -> Refused:
+    """Return the refusal of an order that does not exist, in Tradier's words; they may be empty."""
+    advice = codes.advice_for(words) if words else _SILENT
+    return refusal(VENUE, words, codes.code_in(words), advice)

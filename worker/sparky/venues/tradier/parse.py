@@ -10,7 +10,7 @@ twice, or not at all. While an order is partly filled, `filled_quantity` says ho
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -19,7 +19,7 @@ from sparky.domain.answers import AccountFill, Fill, VenueOrder
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import ExitKind, OrderState, Side
 from sparky.venues.http import plain_words
-from sparky.venues.tradier import codes, wire
+from sparky.venues.tradier import codes, errors, wire
 from sparky.venues.tradier.account import CURRENCY
 from sparky.venues.tradier.symbols import from_venue
 
@@ -124,60 +124,69 @@ def read_one(answer: Any) -> Seen:
     return _seen(wire.mapping(answer, "order"))
 
 
-def _seen(source: Mapping[str, Any], group: str | None = None, tag: str | None = None) -> Seen:
+def _seen(source: Raw) -> Seen:
+    tag = wire.optional_text(source, "tag")
+    created = wire.optional_moment(source, "create_date")
     order_id = wire.identifier(source, "id")
-    tag = wire.optional_text(source, "tag") or tag
-    order_class = (wire.optional_text(source, "class") or "").lower()
-    created = wire.moment(source, "create_date")
-    legs = tuple(_seen(leg, order_id, tag) for leg in wire.elements(source.get("leg"), "leg"))
-    if order_class in GROUPS:
-        if not legs:
-            raise wire.NotUnderstood("leg")
-        return Seen(
-            order_id=order_id,
-            leg_of=None,
-            tag=tag,
-            order_class=order_class,
-            status=None,
-            order_type="",
-            side="",
-            symbol=legs[0].symbol,
-            quantity=legs[0].quantity,
-            executed=Decimal(0),
-            average=Decimal(0),
-            words=_words(source),
-            created=created,
-            changed=created,
-            legs=legs,
-        )
+    legs = tuple(_read(leg, tag, created, group=order_id) for leg in wire.elements(source.get("leg"), "leg"))
+    if _class(source) not in GROUPS:
+        return replace(_read(source, tag, created), legs=legs)
+    if not legs:
+        raise wire.NotUnderstood("leg")
+    return Seen(
+        order_id=order_id,
+        leg_of=None,
+        tag=tag,
+        order_class=_class(source),
+        status=None,
+        order_type="",
+        side="",
+        symbol=legs[0].symbol,
+        quantity=legs[0].quantity,
+        executed=Decimal(0),
+        average=Decimal(0),
+        words=_words(source),
+        created=created or legs[0].created,
+        changed=created or legs[0].created,
+        legs=legs,
+    )
+
+
+def _read(source: Raw, tag: str | None, created: datetime | None, *, group: str | None = None) -> Seen:
+    created = created or wire.moment(source, "create_date")
+    order_class = _class(source)
+    spread = order_class in _SPREADS
     status = wire.text(source, "status").lower()
     if status not in _STATES:
         raise wire.NotUnderstood("status")
     return Seen(
-        order_id=order_id,
+        order_id=wire.identifier(source, "id"),
         leg_of=group,
         tag=tag,
         order_class=order_class,
         status=status,
         order_type=wire.text(source, "type").lower(),
-        side=wire.text(source, "side").lower(),
+        side=((wire.optional_text(source, "side") or "") if spread else wire.text(source, "side")).lower(),
         symbol=_symbol(source, order_class),
         quantity=wire.number(source, "quantity"),
         executed=wire.optional_number(source, "exec_quantity") or Decimal(0),
         average=abs(wire.optional_number(source, "avg_fill_price") or Decimal(0)),
         words=_words(source),
         created=created,
-        changed=wire.moment(source, "transaction_date") if source.get("transaction_date") else created,
-        legs=legs,
+        changed=wire.optional_moment(source, "transaction_date") or created,
     )
 
 
-def _symbol(source: Mapping[str, Any], order_class: str) -> str:
+def _class(source: Raw) -> str:
+    return (wire.optional_text(source, "class") or "").lower()
+
+
+def _symbol(source: Raw, order_class: str) -> str:
     option = None if order_class in _SPREADS else wire.optional_text(source, "option_symbol")
     return from_venue(option or wire.text(source, "symbol"))
 
 
-def _words(source: Mapping[str, Any]) -> str:
+def _words(source: Raw) -> str:
     return plain_words(wire.optional_text(source, "reason_description") or "")
 
 
@@ -220,6 +229,7 @@ def _order(seen: Seen, client: ClientOrderId | None, order_id: str) -> VenueOrde
         state = OrderState.PARTIALLY_FILLED
     if seen.executed and not seen.average and not seen.is_spread:
         raise wire.NotUnderstood("avg_fill_price")
+    refused = errors.turned_down(seen.words) if seen.is_rejected else None
     return VenueOrder(
         client_order_id=client,
         venue_order_id=order_id,
@@ -228,8 +238,8 @@ def _order(seen: Seen, client: ClientOrderId | None, order_id: str) -> VenueOrde
         filled_quantity=seen.executed,
         average_price=seen.average if seen.executed else None,
         fills=(_fill(seen, order_id),) if seen.executed and state.is_terminal else (),
-        reason_code=codes.advice_for(seen.words).reason if seen.is_rejected else None,
-        reason=(seen.words or "Tradier gave no reason.") if seen.is_rejected else None,
+        reason_code=refused.reason_code if refused else None,
+        reason=refused.reason if refused else None,
         symbol=seen.symbol,
         side=_side(seen),
     )
@@ -264,7 +274,9 @@ def _fill(seen: Seen, order_id: str) -> Fill:
     )
 
 
-def _side(seen: Seen) -> Side:
+def _side(seen: Seen) -> Side | None:
     if seen.is_spread and seen.order_type in {"debit", "credit"}:
         return Side.BUY if seen.order_type == "debit" else Side.SELL
+    if not seen.side:
+        return None
     return Side.BUY if seen.side.startswith("buy") else Side.SELL

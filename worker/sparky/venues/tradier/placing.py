@@ -33,7 +33,6 @@ from sparky.venues.tradier.parse import Seen
 # 1.5 seconds in all: shown is what Tradier lists at once when it is well.
 _WAITS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.75)
 _OK: Final = "ok"
-_SILENT: Final = "it gave no reason"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +144,7 @@ _STRANGE_CANCEL: Final = "Tradier may have cancelled the order: its answer was n
 def outcome_of(seen: Seen, view: VenueOrder) -> Outcome:
     """Return what became of an order that Tradier shows."""
     if seen.is_rejected and not seen.executed:
-        return rejected(seen.words or _SILENT)
+        return rejected(seen.words)
     return Accepted(view)
 
 

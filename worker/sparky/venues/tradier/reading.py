@@ -19,4 +19,8 @@ def read(parse: Callable[[A], T], answer: A, what: str) -> T:
     try:
         return parse(answer)
     except NotUnderstood as error:
-        raise VenueUnavailable(f"Tradier's answer about {what} was not understood: {error}.") from None
+        place = str(error)
+    except ValueError:
+        # Ours, of a value that no answer should have, such as an option for less than nothing.
+        place = "a value is out of range"
+    raise VenueUnavailable(f"Tradier's answer about {what} was not understood: {place}.")

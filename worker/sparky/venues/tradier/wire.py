@@ -13,6 +13,9 @@ from typing import Any, Final
 _NOTHING: Final = ("null", "")
 # Bounded, so that exact arithmetic on two of them stays exact.
 _NUMBER: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
+_ID: Final = re.compile(r"\d{1,20}", re.ASCII)
+# Beyond them arithmetic on times fails.
+_YEARS: Final = range(1970, 2200)
 _PLACES: Final = Decimal("1e-12")
 _DIGITS: Final = -12
 _WIDE: Final = Context(prec=100, rounding=ROUND_HALF_EVEN)
@@ -87,9 +90,7 @@ def optional_text(source: Mapping[str, Any], name: str) -> str | None:
 def identifier(source: Mapping[str, Any], name: str) -> str:
     """Return an id, which comes as a whole number, as text."""
     value = source.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isascii():
-        raise NotUnderstood(name)
-    if not str(value).isdigit():
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _ID.fullmatch(str(value)):
         raise NotUnderstood(name)
     return str(value)
 
@@ -118,9 +119,14 @@ def moment(source: Mapping[str, Any], name: str) -> datetime:
         parsed = datetime.fromisoformat(value)
     except ValueError:
         raise NotUnderstood(name) from None
-    if parsed.tzinfo is None:
+    if parsed.tzinfo is None or parsed.year not in _YEARS:
         raise NotUnderstood(name)
     return parsed.astimezone(UTC)
+
+
+def optional_moment(source: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time, or None where there is none in any spelling."""
+    return None if optional_text(source, name) is None else moment(source, name)
 
 
 def tidy(value: Decimal) -> Decimal:
