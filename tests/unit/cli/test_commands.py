@@ -198,3 +198,26 @@ def test_a_worker_without_any_setting_names_them_all(
     shown = complaint(capsys)
     for name in ("supabase_url", "supabase_key", "worker_token", "sealing_key_files"):
         assert f"{name} is not set" in shown
+
+
+@pytest.mark.parametrize(
+    ("hosts", "environment", "words"),
+    [
+        ("{}", "production", "never to production"),
+        ('{"oanda": {"sandbox": "https://api-fxtrade.oanda.com"}}', "sandbox", "SPARKY_VENUE_HOSTS names"),
+        ("{}", "sandbox", "--trade needs --price"),
+        ("hunter22", "sandbox", "SPARKY_VENUE_HOSTS must be an object"),
+    ],
+)
+def test_a_round_trip_is_refused_before_anybody_is_asked_for_keys(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    hosts: str,
+    environment: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv("SPARKY_VENUE_HOSTS", hosts)
+    assert main(["venue", "check", "oanda", "--trade", "--environment", environment]) == 2
+    told = complaint(capsys)
+    assert words in told
+    assert "hunter22" not in told

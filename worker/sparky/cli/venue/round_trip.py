@@ -114,7 +114,7 @@ class RoundTrip:
             repeat = self._repeat_filled(entry)
             await self._notebook.ask("client id again when filled", repeat, guarded)
         await self._notebook.ask("position", self._position(), holds(quantity))
-        await self._place_exits(ref, quantity)
+        placed = await self._place_exits(ref, quantity)
         closing = await self._send("close", replace(self._order(Side.SELL, quantity), reduce_only=True))
         closed = None if closing is None else await self._until("close found when filled", closing, has_ended)
         if closed is None:
@@ -123,7 +123,8 @@ class RoundTrip:
         ids = {filled.venue_order_id, closed.venue_order_id}
         fills = self._adapter.fills(self._access, self._subject.symbol, began)
         await self._notebook.ask("fills of both orders", fills, fills_of(ids))
-        await self._notebook.ask("exits left after the close", self._working(None), what_is_left)
+        if placed:
+            await self._notebook.ask("exits left after the close", self._working(None), what_is_left)
 
     def _order(self, side: Side, quantity: Decimal) -> OrderRequest:
         return OrderRequest(
@@ -197,9 +198,10 @@ class RoundTrip:
         position = await self._position()
         return outcome, position is not None and position.quantity == order.quantity
 
-    async def _place_exits(self, entry: OrderRef, quantity: Decimal) -> None:
+    async def _place_exits(self, entry: OrderRef, quantity: Decimal) -> bool:
+        """Say whether exits work beside the position now."""
         if not {ExitKind.TAKE_PROFIT, ExitKind.STOP_LOSS} <= self._adapter.capabilities.separate_exits:
-            return
+            return False
         request = ExitRequest(
             symbol=self._subject.symbol,
             side=PositionSide.LONG,
@@ -210,6 +212,8 @@ class RoundTrip:
         )
         placing = self._adapter.place_exits(self._access, request, allow)
         await self._notebook.ask("exits for the position", placing, as_all_accepted)
-        if not self._adapter.capabilities.reduces_natively:
-            # They speak for the position: beside them the venue takes a close for a short sale.
-            await self._tidying.cancel_working("exits cancelled before the close")
+        if self._adapter.capabilities.reduces_natively:
+            return True
+        # They speak for the position: beside them the venue takes a close for a short sale.
+        await self._tidying.cancel_working("exits cancelled before the close")
+        return False

@@ -1,5 +1,6 @@
 """Leaving an account as it was found."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +9,13 @@ from sparky.cli.venue.findings import Notebook, Seen, confirmed, denied
 from sparky.cli.venue.orders import Ids, allow, describe, describe_orders
 from sparky.cli.venue.reading import Subject
 from sparky.domain.answers import Accepted, Outcome, VenueOrder, VenuePosition
+from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderRef, OrderRequest
 
-_TRIES: Final = 8
+# With pauses that grow by half a second each time: a minute and a half together.
+_TRIES: Final = 19
 _PAUSE_SECONDS: Final = 0.5
-_SECONDS: Final = 60.0
+_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +38,24 @@ class Tidying:
         await self.notebook.ask(what, self._cancel_all(), _cancelled)
 
     async def _leave_nothing(self) -> tuple[Sequence[VenueOrder], VenuePosition | None]:
-        for _ in range(_TRIES):
-            working, position = await self._what_is_left()
-            if not working and position is None:
-                break
-            await self._cancel_all()
-            if position is not None:
-                await self._close(position)
-            await self.subject.seams.sleeper.sleep(_PAUSE_SECONDS)
-        return await self._what_is_left()
+        for attempt in itertools.count(1):
+            try:
+                left = await self._what_is_left()
+                if left == ([], None) or attempt == _TRIES:
+                    return left
+                await self._cancel_all()
+                if left[1] is not None:
+                    await self._close(left[1])
+            except VenueUnavailable:
+                # Limits of requests are free again within a minute, and nothing shall be left behind.
+                if attempt == _TRIES:
+                    raise
+            await self.subject.seams.sleeper.sleep(_PAUSE_SECONDS * attempt)
+        raise AssertionError("the last attempt returns or raises")
 
     async def _what_is_left(self) -> tuple[Sequence[VenueOrder], VenuePosition | None]:
         adapter, access, symbol = self.subject.adapter, self.subject.access, self.subject.symbol
-        return await self._working(), await adapter.position(access, symbol)
+        return list(await self._working()), await adapter.position(access, symbol)
 
     async def _working(self) -> Sequence[VenueOrder]:
         return await self.subject.adapter.open_orders(self.subject.access, self.subject.symbol)
