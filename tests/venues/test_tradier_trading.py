@@ -275,3 +275,25 @@ async def test_a_closed_limit_of_orders_sends_nothing(venue: TradierHarness) -> 
     venue.pass_time(60)
     assert isinstance(await venue.submit(venue.order(3)), Accepted)
     assert await venue.side() == (PositionSide.LONG, venue.quantity * 2)
+
+
+async def test_a_cancel_that_is_not_shown_afterwards_is_unknown(venue: TradierHarness) -> None:
+    order = venue.resting(1)
+    told = accepted(await venue.submit(order))
+    after = lambda one: one.method == "GET" and venue.sent(RequestKind.CANCEL) > 0  # noqa: E731
+    venue.server.arm(Fault.GARBAGE, matching=after, times=None)
+    ref = venue.ref(order, told.venue_order_id)
+    outcome = await venue.adapter.cancel(venue.access, ref, allow)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason.endswith(".")
+    assert venue.sent(RequestKind.CANCEL) == 1
+
+
+async def test_an_order_that_tradier_keeps_says_where_to_cancel_it(venue: TradierHarness) -> None:
+    order = venue.resting(1)
+    accepted(await venue.submit(order))
+    venue.server.keeps = "This order cannot be canceled now."
+    outcome = refused(await venue.adapter.cancel(venue.access, venue.ref(order), allow))
+    assert "cannot be canceled now" in outcome.reason
+    assert "application" in outcome.reason
+    assert not (await venue.shown(order)).state.is_terminal

@@ -55,6 +55,7 @@ class FakeTradier(FakeServer):
         self.tokens: dict[str, list[str]] = {}
         self.expired: set[str] = set()
         self.taken: list[Taken] = []
+        self.keeps: str | None = None
         self.history: list[dict[str, Any]] = []
         self.used: dict[tuple[str, str, int], int] = {}
         self._next_id = _FIRST_ID
@@ -335,6 +336,8 @@ class FakeTradier(FakeServer):
 
     def _cancel(self, number: str, order_id: int) -> FakeResponse:
         taken, parts = self._cancellable(number, order_id)
+        if self.keeps is not None:
+            return words.plain(400, self.keeps)
         if not taken.parts:
             if taken.status not in {"pending", "open"}:
                 return words.plain(400, f"order already in finalized state: {taken.status}")

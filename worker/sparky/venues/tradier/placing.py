@@ -90,12 +90,11 @@ class Placing:
         heard = await self._client.write(login, "DELETE", path, [], permit, closes=True)
         if not isinstance(heard, Heard):
             return heard
-        if says_no_such_order(heard):
+        if says_no_such_order(heard) or (heard.kind is Kind.NO and not says_already_ended(heard)):
             return Refused(
                 Reason.VENUE_REFUSED,
-                f"Tradier shows the order {found.venue_order_id}, but does not cancel it "
-                f"({heard.words}): cancel it "
-                "in Tradier's own application.",
+                f"Tradier shows the order {found.venue_order_id}, but does not cancel it ({heard.words}): "
+                "cancel it in Tradier's own application.",
             )
         taken = heard.kind is Kind.GOOD and _received(heard) is not None
         if not taken and not says_already_ended(heard):
@@ -103,22 +102,20 @@ class Placing:
         return await self._after_cancel(login, number, found)
 
     async def _after_cancel(self, login: Login, number: str, found: VenueOrder) -> Outcome:
-        def view(one: Seen) -> VenueOrder | None:
-            orders = (order for _, order in parse_views([one]))
-            return next((order for order in orders if order.venue_order_id == found.venue_order_id), None)
+        latest: VenueOrder | None = None
 
         def ended(one: Seen) -> bool:
-            order = view(one)
-            return order is not None and order.state.is_terminal
+            nonlocal latest
+            views = (order for _, order in parse_views([one]))
+            latest = next((order for order in views if order.venue_order_id == found.venue_order_id), latest)
+            return latest is not None and latest.state.is_terminal
 
-        group = found.venue_order_id.partition(":")[0]
-        seen = await self._shown(login, number, group, ended)
-        order = None if seen is None else view(seen)
-        if order is None:
+        await self._shown(login, number, found.venue_order_id.partition(":")[0], ended)
+        if latest is None:
             return Unknown(
                 f"Tradier took the cancellation of {found.venue_order_id}, but has not shown it since."
             )
-        return Accepted(order)
+        return Accepted(latest)
 
     async def _shown(
         self, login: Login, number: str, order_id: str, is_enough: Callable[[Seen], bool]
