@@ -259,7 +259,8 @@ READS: dict[str, tuple[str, int]] = {
         3000,
     ),
     "trade statistics": (rest("trade_stats", ""), 5000),
-    "usage of today": (rest("usage_today", ""), 500),
+    # About thirty for each hour since midnight.
+    "usage of today": (rest("usage_today", ""), 1000),
     "usage of this month": (rest("usage_this_month", ""), 5000),
     "strategies": (rest("strategies", "order by created_at desc"), 500),
     "active strategies, counted": (
