@@ -69,7 +69,7 @@ async def test_plain_keys_execute_an_alert_and_lie_sealed_from_then_on(world: Wo
     assert not any(key in text for text in texts)
 
 
-async def test_plain_keys_of_an_exchange_that_is_not_served_yet_are_sealed_too(world: World) -> None:
+async def test_plain_keys_that_no_venue_would_take_are_sealed_too(world: World) -> None:
     trader = await world.trader()
     world.records.rows(
         "select private.save_plain_keys("
