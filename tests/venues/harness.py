@@ -353,7 +353,7 @@ class Harness(ABC):
 
     async def find_ref(self, ref: OrderRef, access: AccountAccess | None = None) -> VenueOrder | None:
         """Look up until the venue shows it or its visibility window has passed."""
-        rounds = 4
+        rounds = 2
         for _ in range(rounds):
             found = await self.adapter.find_order(access or self.access, ref)
             if found is not None:
