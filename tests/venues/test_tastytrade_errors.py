@@ -52,6 +52,7 @@ def failed(code: str, message: str) -> Reply:
         ("closing_only", "Restricted to closing trades", Reason.VENUE_REFUSED),
         ("gtc_market_orders_not_supported", "Market orders cannot be GTC", Reason.NOT_SUPPORTED),
         ("some_new_code", "Short sell is not possible", Reason.SHORT_NOT_ALLOWED),
+        ("some_new_code", "You have an opposite position", Reason.VENUE_REFUSED),
         ("never_seen_before", "The moon is full", Reason.VENUE_REFUSED),
     ],
 )

@@ -197,7 +197,7 @@ def test_positions_of_all_kinds_are_told_in_our_symbols() -> None:
     items = [
         held("BRK/B", "Equity", "10", "Long"),
         held("AAL   270115C00017000", "Equity Option", 2, "Short"),
-        held("/ESM6", "Future", "1", "Long"),
+        {**held("/ESM6", "Future", "1", "Long"), "average-open-price": f"6000.{'3' * 40}"},
         held("BTC/USD", "Cryptocurrency", "0.5", "Long"),
         held("GONE", "Equity", "0", "Zero"),
     ]

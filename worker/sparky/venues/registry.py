@@ -32,7 +32,7 @@ class VenueKind:
 VENUES: Final[Mapping[str, VenueKind]] = {
     "aster": VenueKind("Aster", ASTER_HOSTS, AsterAdapter),
     "oanda": VenueKind("OANDA", OANDA_HOSTS, OandaAdapter),
-    "tastytrade": VenueKind("tastytrade", TASTYTRADE_HOSTS, TastytradeAdapter),
+    "tastytrade": VenueKind("Tastytrade", TASTYTRADE_HOSTS, TastytradeAdapter),
     "tradier": VenueKind("Tradier", TRADIER_HOSTS, TradierAdapter),
 }
 """By the name that alerts and tables use."""

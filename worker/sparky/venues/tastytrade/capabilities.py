@@ -90,10 +90,11 @@ def _exits_problem(order: OrderRequest) -> str | None:
         return _EXITS_ON_ENTRIES
     if order.legs:
         return "Tastytrade's exits of a spread cannot be attached here; close it with an alert."
-    if order.order_type not in CAPABILITIES.attached_exits:
+    kinds = _kinds_problem(order.exits)
+    if kinds is None and order.order_type not in CAPABILITIES.attached_exits:
         name = order.order_type.replace("_", "-")
         return f"Tastytrade attaches exits to limit orders only, not to {name} orders; place them afterwards."
-    return _kinds_problem(order.exits)
+    return kinds
 
 
 def _kinds_problem(exits: Sequence[ExitLeg]) -> str | None:

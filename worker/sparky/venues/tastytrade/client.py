@@ -40,7 +40,7 @@ SUCCESS: Final = range(200, 300)
 
 
 class Group(Enum):
-    """Endpoints that are counted together, with their limits for one login."""
+    """Endpoints that are counted together, with their limits for one account."""
 
     ACCOUNTS = Limit(1, 1.0), "accounts"
     STATUS = Limit(1, 1.0), "trading-status"
@@ -163,10 +163,10 @@ class TastytradeClient:
         return reply
 
     async def _spend(self, caller: Caller, group: Group, priority: Priority) -> None:
-        environment, key = caller.login.environment, caller.login.key
-        await self._budgets.of((key, group.label), group.limit).spend(priority=priority)
+        key = (caller.access.account_id, group.label)
+        await self._budgets.of(key, group.limit).spend(priority=priority)
         await self._of_login(caller).spend(priority=priority)
-        await self._budgets.of(environment, _OVERALL).spend(priority=priority)
+        await self._budgets.of(caller.login.environment, _OVERALL).spend(priority=priority)
 
     def _heed(self, caller: Caller, reply: Reply) -> None:
         if reply.status == TOO_MANY:
@@ -177,7 +177,8 @@ class TastytradeClient:
             )
 
     def _of_login(self, caller: Caller) -> Budget:
-        return self._budgets.of(caller.login.key, _OVERALL)
+        # Named by the account: a budget's name may be logged, and what is made of keys may not.
+        return self._budgets.of((caller.access.account_id, "all"), _OVERALL)
 
 
 def _request(method: str, path: str, query: str, body: Any, token: Secret) -> Request:

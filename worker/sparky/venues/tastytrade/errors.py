@@ -54,6 +54,7 @@ _PERMISSION: Final = Advice(
 _CLOSING_ONLY: Final = Advice(
     Reason.VENUE_REFUSED, "Only positions that are open may be closed; open nothing new here."
 )
+_OPPOSITE: Final = Advice(Reason.VENUE_REFUSED, "Close what is open on the other side first.")
 _TYPE: Final = Advice(
     Reason.NOT_SUPPORTED, "Send another order type or time in force, for example a limit order for the day."
 )
@@ -82,6 +83,7 @@ _BY_CODE: Final[Mapping[str, Advice]] = {
 _BY_WORDS: Final[tuple[tuple[str, Advice], ...]] = (
     ("closing only", _CLOSING_ONLY),
     ("closing-only", _CLOSING_ONLY),
+    ("opposite position", _OPPOSITE),
     ("without an existing position", _NO_POSITION),
     ("no position", _NO_POSITION),
     ("position to close", _NO_POSITION),

@@ -5,6 +5,7 @@ JSON numbers, without a sign: a field of the same name with `-effect` says Debit
 (https://developer.tastytrade.com/docs/concepts/orders-and-order-types).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -18,6 +19,8 @@ T = TypeVar("T")
 # As it begins a sentence.
 LABEL: Final = "Tastytrade"
 _DEBIT: Final = "Debit"
+_MOST_PLACES: Final = 20
+_LONG: Final = re.compile(r"-?[0-9]{1,30}\.[0-9]{21,60}", re.ASCII)
 
 
 def understood(read: Callable[[], T], what: str) -> T:
@@ -63,6 +66,9 @@ def number(source: Mapping[str, Any], name: str, path: str) -> Decimal:
     value = fields.present(source, name, path)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = format(value, "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, str) and _LONG.fullmatch(value):
+        # Averages are divided out to as many places as the venue's arithmetic has.
+        value = value[: value.index(".") + 1 + _MOST_PLACES]
     return fields.decimal({name: value}, name, path)
 
 
