@@ -89,6 +89,9 @@ class FakeVenue:
         self.before_permit: Callable[[], None] = lambda: None
         self.look_ups: list[float] = []
         self.refs: list[OrderRef] = []
+        # When an order left for the first time, and with which bookmark.
+        self.first_bytes: dict[ClientOrderId, tuple[datetime, str | None]] = {}
+        self.hangs_from: int | None = None
         self.accesses: list[AccountAccess] = []
         money = Balance(currency="USD", equity=Decimal(1000), available=Decimal(1000))
         self.check = KeyCheck(balance=money)
@@ -131,6 +134,8 @@ class FakeVenue:
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
         del access
         self.refs.append(ref)
+        if self.hangs_from is not None and len(self.refs) > self.hangs_from:
+            await asyncio.sleep(3600)
         self.look_ups.append(LoopClock().monotonic())
         await self._answer()
         seen = self.orders.get(ref.client_order_id)
@@ -182,6 +187,7 @@ class FakeVenue:
         self.before_permit()
         permit()
         self.submitted.append(order.client_order_id)
+        self.first_bytes.setdefault(order.client_order_id, (LoopClock().now(), order.bookmark))
         await asyncio.sleep(self.latency)
         if behaviour == "hang":
             await asyncio.sleep(3600)

@@ -16,7 +16,7 @@ from tests.unit.engine.world import Worker, World
 
 TERMINAL = {"done", "rejected", "expired", "failed", "review"}
 VENUE = ["fill", "refuse", "not_sent", "lost", "dropped", "hang", "stuck", "late", "working", "partial"]
-VENUE_MORE = ["cancelled", "broken", "unsent"]
+VENUE_MORE = ["cancelled", "broken", "unsent", "busy"]
 DATABASE = ["", "", "", "", "down", "lost", "slow", "refuse"]
 FUNCTIONS = ["claim", "begin", "finish", "extend", "release", "open_keys"]
 WORKERS = 3
@@ -32,6 +32,8 @@ class Storm:
         self.world.venue.hidden_for = self.draw.choice([0.0, 0.5, 4.5])
         self.world.venue.before_permit = self._before_permit
         self.calm = False
+        # Half of the venues keep a record, and must not be sent anything without its bookmark.
+        self.world.venue.record = self.draw.choice([None, 1])
 
     def _before_permit(self) -> None:
         if not self.calm and self.draw.random() < 0.05:
@@ -95,6 +97,13 @@ class Storm:
         venue = self.world.venue
         ids = [order.client_order_id for order in venue.executed]
         assert len(ids) == len(set(ids)), "a leg was executed twice"
+        assert all((order.bookmark is None) == (venue.record is None) for order in venue.executed)
+        for ref in venue.refs:
+            assert (ref.bookmark is None) == (venue.record is None)
+            if ref.client_order_id in venue.first_bytes:
+                left_at, bookmark = venue.first_bytes[ref.client_order_id]
+                assert ref.sent_at <= left_at, "an order would be looked for from after it left"
+                assert ref.bookmark is None or int(ref.bookmark) <= int(bookmark or 0)
         for row in self.world.database.signals.values():
             assert row.status in TERMINAL, (row.status, row.attempt)
             assert row.reason

@@ -141,6 +141,47 @@ async def test_an_order_is_asked_for_by_what_was_known_when_it_was_sent() -> Non
     assert world.venue.refs == [ref]
 
 
+async def test_an_order_that_the_venue_cannot_tell_of_hides_no_other() -> None:
+    world = World()
+    signal_id = SignalId(str(world.signal().order["signal_id"]))
+    refs = [OrderRef(client_order_id=ClientOrderId(f"sp{n}"), symbol="BTCUSDT", sent_at=START) for n in "12"]
+    ends = tuple(OpenEnd(signal_id=signal_id, leg=n, ref=ref) for n, ref in enumerate(refs, 1))
+    access = AccountAccess(account_id=AccountId("a"), exchange="paper", environment="paper", credentials={})
+    request = OrderRequest(
+        client_order_id=refs[1].client_order_id,
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        reduce_only=False,
+    )
+    await world.venue.submit(access, request, lambda: None)
+    world.venue.unavailable = 1
+    result = await compared(world, Queue(due(world, LONG_ONE, ends=ends)))
+    assert [news.leg for _, news in result.news] == [2]
+    assert result.differences == []
+
+
+async def test_news_that_came_before_the_venue_fell_silent_are_recorded() -> None:
+    world = World()
+    signal_id = SignalId(str(world.signal().order["signal_id"]))
+    ref = OrderRef(client_order_id=ClientOrderId("sp1"), symbol="BTCUSDT", sent_at=START)
+    access = AccountAccess(account_id=AccountId("a"), exchange="paper", environment="paper", credentials={})
+    request = OrderRequest(
+        client_order_id=ref.client_order_id,
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        reduce_only=False,
+    )
+    await world.venue.submit(access, request, lambda: None)
+    world.venue.hangs_from = 1
+    end = OpenEnd(signal_id=signal_id, leg=1, ref=ref)
+    result = await compared(world, Queue(due(world, ends=(end, end, end))))
+    assert len(result.news) == 1
+    assert result.differences is None
+    assert len(world.venue.refs) == 2
+
+
 async def test_open_ends_that_take_too_long_are_left_for_the_next_comparison() -> None:
     world = World()
     world.venue.latency = 4.0

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -29,6 +29,8 @@ from sparky.venues.base import AccountAccess, VenueAdapter
 
 Answer = TypeVar("Answer")
 
+_VALIDATION_TIMES: Final = 2
+
 _log = structlog.get_logger(__name__)
 
 
@@ -51,7 +53,8 @@ class OpenAccount:
 
     async def validate(self) -> KeyCheck:
         """Prove that the keys work, and return what the venue says of them."""
-        return await self._in_time(self.adapter.validate(self.access))
+        # Nobody waits for it, and it asks for much at once: accounts, permissions, money, a trial order.
+        return await self._in_time(self.adapter.validate(self.access), _VALIDATION_TIMES)
 
     async def rules(self, symbol: str) -> InstrumentRules:
         """Return steps and minima of an instrument."""
@@ -91,22 +94,22 @@ class OpenAccount:
             why = f"the answer of {self.adapter.name} could not be worked on"
         return Unknown(why) if permit.used else NotSent(why)
 
-    async def _in_time(self, question: Awaitable[Answer]) -> Answer:
+    async def _in_time(self, question: Awaitable[Answer], times: int = 1) -> Answer:
         asked_at = self.clock.monotonic()
         place = (self.access.exchange, self.access.environment)
         try:
-            async with asyncio.timeout(self.timeout_seconds):
+            async with asyncio.timeout(times * self.timeout_seconds):
                 answer = await question
         except (TimeoutError, VenueUnavailable) as error:
             self.silences.note_silence(*place, self.clock.monotonic() - asked_at)
             if isinstance(error, VenueUnavailable):
                 raise
-            raise VenueUnavailable(self._too_slow()) from None
+            raise VenueUnavailable(self._too_slow(times)) from None
         self.silences.note_answer(*place)
         return answer
 
-    def _too_slow(self) -> str:
-        return f"{self.adapter.name} did not answer within {self.timeout_seconds:g} s"
+    def _too_slow(self, times: int = 1) -> str:
+        return f"{self.adapter.name} did not answer within {times * self.timeout_seconds:g} s"
 
 
 class AccountDesk:

@@ -13,7 +13,7 @@ import structlog
 
 from sparky.database.accounts import Comparison, DueAccount, Held
 from sparky.domain.answers import VenuePosition
-from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, Retryable
+from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, Retryable, VenueUnavailable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide
 from sparky.engine.access import AccountDesk, OpenAccount
@@ -71,9 +71,10 @@ class Reconciler:
     async def _compare(self, due: DueAccount) -> Comparison:
         if self._desk.is_silent(due.account):
             return Comparison(due=due, due_in_seconds=_INTERVAL_SECONDS, differences=None)
+        news: list[tuple[str, OrderNews]] = []
         try:
             opened = await self._desk.open(due.user_id, due.account)
-            news = await self._news_of(opened, due)
+            await self._gather_news(opened, due, news)
             differences = _differences(due.positions, await opened.positions())
         except (Refusal, Retryable) as error:
             _log.warning("account_not_compared", why=str(error))
@@ -81,7 +82,11 @@ class Reconciler:
             if refused:
                 self._desk.forget(due.account)
             return Comparison(
-                due=due, due_in_seconds=_TROUBLED_SECONDS, differences=None, keys_refused=refused
+                due=due,
+                due_in_seconds=_TROUBLED_SECONDS,
+                differences=None,
+                news=tuple(news),
+                keys_refused=refused,
             )
         if differences:
             _log.warning("positions_differ", symbols=[one["symbol"] for one in differences])
@@ -89,18 +94,27 @@ class Reconciler:
             due=due, due_in_seconds=_INTERVAL_SECONDS, differences=differences, news=tuple(news)
         )
 
-    async def _news_of(self, opened: OpenAccount, due: DueAccount) -> list[tuple[str, OrderNews]]:
+    async def _gather_news(
+        self, opened: OpenAccount, due: DueAccount, news: list[tuple[str, OrderNews]]
+    ) -> None:
         """Ask for open ends; an order that the venue no longer shows is left for a person to see."""
-        news: list[tuple[str, OrderNews]] = []
         until = self._seams.clock.monotonic() + _NEWS_SECONDS
         # The database names those first of which there was no news for longest, so each has its turn.
         for end in due.open_ends:
             if self._seams.clock.monotonic() > until:
                 break
-            order = await opened.find_order(end.ref)
+            try:
+                order = await opened.find_order(end.ref)
+            except CredentialsInvalid:
+                raise
+            except (Refusal, VenueUnavailable) as error:
+                if self._desk.is_silent(due.account):
+                    raise
+                # One order that the venue cannot tell of must not hide the others for ever.
+                _log.warning("no_news", client_order_id=end.ref.client_order_id, why=str(error))
+                continue
             if order is not None:
                 news.append((end.signal_id, OrderNews.of(end.leg, order)))
-        return news
 
 
 def _differences(ours: Sequence[Held], venue: Sequence[VenuePosition]) -> list[dict[str, str]]:
