@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.venues.fakes.aster.harness import AsterHarness
+from tests.venues.fakes.oanda.harness import OandaHarness
 from tests.venues.fakes.tastytrade.harness import TastytradeHarness
 from tests.venues.fakes.tradier.harness import TradierHarness
 from tests.venues.harness import Harness
-from tests.venues.test_oanda import OandaHarness
 
 HARNESSES: Final[Mapping[str, type[Harness]]] = {
     "aster": AsterHarness,

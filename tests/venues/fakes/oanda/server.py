@@ -52,6 +52,9 @@ class FakeOanda(FakeServer):
         self.finds_ended = True
         self.names_unknown = True
         self.page = _PAGE
+        self.repeats_page = False
+        self.shows_positions = True
+        self.unlisted: set[str] = set()
 
     def open_account(self, token: str, number: str, balance: Decimal = Decimal(100_000)) -> Ledger:
         """Put an account behind a token."""
@@ -168,6 +171,8 @@ class FakeOanda(FakeServer):
 
     def _positions(self, ledger: Ledger, params: Mapping[str, str]) -> dict[str, Any]:
         assert not params
+        if not self.shows_positions:
+            return {"positions": []}
         held = [one for one in INSTRUMENTS if any(ledger.side(one, sign)[0] for sign in (1, -1))]
         return {"positions": [position_json(ledger, one, self.prices[one]) for one in held]}
 
@@ -194,7 +199,7 @@ class FakeOanda(FakeServer):
         }
 
     def _since(self, ledger: Ledger, params: Mapping[str, str]) -> dict[str, Any]:
-        after = int(params["id"])
+        after = 0 if self.repeats_page else int(params["id"])
         newer = [one for one in ledger.shown() if int(one["id"]) > after]
         return {"transactions": newer[: self.page]}
 
@@ -235,6 +240,8 @@ class FakeOanda(FakeServer):
             raise Malformed("The request was missing required data")
         terms = schema(body["order"])
         reason = reject_reason(ledger, terms)
+        if terms["instrument"] in self.unlisted:
+            reason = "INSTRUMENT_NOT_TRADEABLE"
         content = {name: value for name, value in terms.items() if name != "type"}
         if reason is not None:
             rejected = ledger.write(f"{terms['type']}_ORDER_REJECT", **content, rejectReason=reason)

@@ -4,7 +4,6 @@ PUT /orders/{order}/cancel: https://developer.oanda.com/rest-live-v20/order-ep.
 """
 
 from dataclasses import replace
-from urllib.parse import quote
 
 from sparky.domain.answers import Accepted, Outcome, Refused, Unknown, VenueOrder
 from sparky.domain.errors import Refusal, VenueUnavailable, WorkOrderError
@@ -15,7 +14,7 @@ from sparky.venues.budget import Priority
 from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.client import Answer, OandaClient
 from sparky.venues.oanda.errors import NO_SUCH_ORDER, refused
-from sparky.venues.oanda.lookup import OandaLookup
+from sparky.venues.oanda.lookup import OandaLookup, order_specifier
 from sparky.venues.oanda.parse import reject_reason
 from sparky.venues.oanda.transactions import read_cancel
 
@@ -35,12 +34,11 @@ async def cancel(
     before = await lookup.find(account, ref)
     if before is not None and before.state.is_terminal:
         return Accepted(before)
-    known = before.venue_order_id if before is not None else ref.venue_order_id
-    specifier = known if known is not None and known.isdigit() else f"@{quote(ref.client_order_id, safe='')}"
+    known = ref.venue_order_id if before is None else before.venue_order_id
     answer = await client.write(
         account.login,
         "PUT",
-        account.path(f"orders/{specifier}/cancel"),
+        account.path(f"orders/{order_specifier(ref.client_order_id, known)}/cancel"),
         {},
         permit=permit,
         priority=Priority.EXIT,
@@ -48,33 +46,37 @@ async def cancel(
     if not isinstance(answer, Answer):
         return answer
     try:
-        if not answer.ok:
-            return await _not_cancelled(lookup, account, ref, answer)
-        read_cancel(answer.body.get("orderCancelTransaction"))
+        no = _no(answer)
     except WorkOrderError as error:
         return Unknown(
             f"OANDA may have cancelled the order, but its answer was not understood: {error.field}."
         )
-    if before is not None:
+    if no is not None:
+        return no
+    if answer.ok and before is not None:
         return Accepted(replace(before, state=OrderState.CANCELLED))
-    return await _afterwards(lookup, account, ref)
+    return await _afterwards(lookup, account, ref, cancelled=answer.ok)
 
 
-async def _not_cancelled(lookup: OandaLookup, account: Account, ref: OrderRef, answer: Answer) -> Outcome:
+def _no(answer: Answer) -> Refused | None:
+    if answer.ok:
+        read_cancel(answer.body.get("orderCancelTransaction"))
+        return None
     code = reject_reason(answer, "orderCancelRejectTransaction") or answer.code
-    if code not in NO_SUCH_ORDER:
-        return refused(code, answer.words)
-    return await _afterwards(lookup, account, ref)
+    return None if code in NO_SUCH_ORDER else refused(code, answer.words)
 
 
-async def _afterwards(lookup: OandaLookup, account: Account, ref: OrderRef) -> Outcome:
+async def _afterwards(lookup: OandaLookup, account: Account, ref: OrderRef, *, cancelled: bool) -> Outcome:
     shown: VenueOrder | None
     try:
         shown = await lookup.find(account, ref)
     except (VenueUnavailable, Refusal) as error:
         return Unknown(f"OANDA may have cancelled the order: {error}")
     if shown is not None:
-        return Accepted(shown)
+        late = cancelled and not shown.state.is_terminal
+        return Accepted(replace(shown, state=OrderState.CANCELLED) if late else shown)
+    if cancelled:
+        return Unknown("OANDA has cancelled the order, and does not show it yet.")
     return Refused(
         Reason.VENUE_REFUSED, "OANDA shows no such order: there is none to cancel. Look at OANDA's platform."
     )

@@ -132,6 +132,7 @@ class OandaClient:
     async def lets_in(self, login: Login, environment: str) -> bool:
         """Tell whether the token opens an environment, by a question that changes nothing."""
         try:
+            await self._budget(environment).spend()
             reply = await self._http.ask(environment, _request(login, "GET", "/v3/accounts"))
         except VenueUnavailable:
             return False

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
-from urllib.parse import quote
 
 from sparky.domain.answers import Outcome, Refused, Unknown
 from sparky.domain.errors import WorkOrderError
@@ -153,7 +152,7 @@ async def _trade_of(
 async def _trade_of_entry(client: OandaClient, account: Account, request: ExitRequest) -> Trade | None:
     if request.entry is None:
         return None
-    trade = await find_trade(client, account, f"@{quote(request.entry.client_order_id, safe='')}")
+    trade = await find_trade(client, account, f"@{request.entry.client_order_id}")
     fits = trade is not None and (trade.symbol, trade.side) == (request.symbol, request.side)
     return trade if trade is not None and fits and trade.units else None
 

@@ -66,9 +66,7 @@ class OandaLookup:
         return [one for one in told if one is not None and symbol in {None, one.symbol}]
 
     async def _directly(self, account: Account, ref: OrderRef) -> History | None:
-        venue_id = ref.venue_order_id or ""
-        own = venue_id.isascii() and venue_id.isdigit()
-        specifier = venue_id if own else f"@{quote(ref.client_order_id, safe='')}"
+        specifier = order_specifier(ref.client_order_id, ref.venue_order_id)
         answer = await self._client.ask(account.login, account.path(f"orders/{specifier}"))
         if answer.code in NO_SUCH_ORDER:
             return None
@@ -104,7 +102,7 @@ class OandaLookup:
     async def _by_trade(self, account: Account, client_id: ClientOrderId) -> History | None:
         # Sent a second time, an entry is stopped by the trade of the first one, which may be older than
         # the bookmark. A trade has the number of the transaction that opened it.
-        trade = await find_trade(self._client, account, f"@{quote(client_id, safe='')}")
+        trade = await find_trade(self._client, account, f"@{client_id}")
         opened = None if trade is None else await self._transaction(account, trade.trade_id)
         if not isinstance(opened, Filled):
             return None
@@ -135,6 +133,12 @@ class OandaLookup:
                 raise WorkOrderError(_PLACE, "is bound to a trade that is not there")
         told = venue_order(history, trade.units or trade.first_units, account.currency)
         return replace(told, symbol=trade.symbol, side=trade.side.closed_by)
+
+
+def order_specifier(client_id: ClientOrderId, venue_id: str | None) -> str:
+    """Return what names an order in a path: OANDA's number of it or, without one, `@` and the client id."""
+    known = venue_id is not None and venue_id.isascii() and venue_id.isdigit()
+    return venue_id if venue_id is not None and known else f"@{quote(client_id, safe='')}"
 
 
 def _working(order: Created, trade: Trade | None) -> VenueOrder | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import quote
 
 from sparky.domain import fields
 from sparky.domain.orders import PositionSide, Side
@@ -38,7 +39,7 @@ async def find_trade(client: OandaClient, account: Account, specifier: str) -> T
         VenueUnavailable: no answer in OANDA's language.
         CredentialsInvalid: the token is not let in.
     """
-    answer = await client.ask(account.login, account.path(f"trades/{specifier}"))
+    answer = await client.ask(account.login, account.path(f"trades/{quote(specifier, safe='@')}"))
     if answer.code in NO_SUCH_TRADE:
         return None
     with understanding("trade"):

@@ -7,7 +7,7 @@ names for what it shares with the transaction that created it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
 from sparky.domain import fields
@@ -17,6 +17,8 @@ from sparky.venues.oanda.symbols import from_venue
 
 _PLACE: Final = "transaction"
 _AVERAGE_DECIMALS: Final = Decimal("1e-10")
+# Wide enough for the product and the sum of any two numbers that are read.
+_WIDE: Final = Context(prec=120)
 _PIECES: Final = ("tradeOpened", "tradeReduced")
 FILL: Final = "ORDER_FILL"
 _CANCEL: Final = "ORDER_CANCEL"
@@ -164,8 +166,9 @@ def average_price(parts: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
     """Return the price of several quantities together, to ten decimals; exact where all have one price."""
     if len({price for _, price in parts}) == 1:
         return parts[0][1]
-    value = sum(quantity * price for quantity, price in parts) / sum(quantity for quantity, _ in parts)
-    return Decimal(value).quantize(_AVERAGE_DECIMALS).normalize()
+    with localcontext(_WIDE):
+        worth = sum((quantity * price for quantity, price in parts), Decimal(0))
+        return (worth / sum(quantity for quantity, _ in parts)).quantize(_AVERAGE_DECIMALS)
 
 
 def _client_id(source: Mapping[str, Any]) -> str | None:
