@@ -96,6 +96,8 @@ class PermitCases:
         if exits:
             await venue.adapter.place_exits(venue.access, venue.exits(*exits, entry=entry), note)
             await venue.adapter.cancel(venue.access, venue.exit_ref(entry, exits[0]), note)
+        # What is in the way of a close may have to be cancelled first.
+        accepted(await venue.submit(await venue.marked(venue.order(2, Side.SELL, reduce_only=True)), note))
         assert asked == list(range(venue.sent(*_WRITES))), "a write left without a permit, or one too many"
 
     @pytest.mark.parametrize("warm", [False, True])
