@@ -59,7 +59,7 @@ def test_orders_go_to_the_sandbox_and_to_this_machine(url: str) -> None:
 
 def test_a_symbol_is_read_as_in_an_alert() -> None:
     assert symbol_of("oanda", "OANDA:EURUSD") == "EUR_USD"
-    with pytest.raises(ConfigurationError, match="'/ES' can be no symbol of tastytrade"):
+    with pytest.raises(ConfigurationError, match="'/ES' can be no symbol of Tastytrade"):
         symbol_of("tastytrade", "/ES")
 
 
