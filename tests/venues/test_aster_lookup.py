@@ -1,5 +1,6 @@
 """Finding orders and executions at Aster, also old, many and hidden ones."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -146,6 +147,34 @@ async def test_an_order_in_words_that_are_not_asters_is_no_answer(change: dict[s
         venue.server.handle = strange  # type: ignore[method-assign]
         with pytest.raises(VenueUnavailable):
             await venue.adapter.find_order(venue.access, venue.ref(order))
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 418, 429, 500, 503])
+async def test_no_such_order_is_believed_of_a_plain_refusal_alone(status: int) -> None:
+    async with AsterHarness.open() as venue:
+        await venue.enter(1)
+
+        async def handle(request: FakeRequest) -> FakeResponse:
+            del request
+            return json_response(status, {"code": -2013, "msg": "Order does not exist."})
+
+        venue.server.handle = handle  # type: ignore[method-assign]
+        with pytest.raises(VenueUnavailable):
+            await venue.adapter.find_order(venue.access, venue.ref(venue.order(2)))
+
+
+@pytest.mark.parametrize("count", ["", "-1", "1.5", "many", "9" * 5000])
+async def test_a_header_that_is_no_count_is_passed_over(count: str) -> None:
+    async with AsterHarness.open() as venue:
+        handle = venue.server.handle
+
+        async def odd(request: FakeRequest) -> FakeResponse:
+            answer = await handle(request)
+            odd_headers = {"X-MBX-USED-WEIGHT-1M": count, "X-MBX-ORDER-COUNT-1M": count}
+            return replace(answer, headers={**answer.headers, **odd_headers})
+
+        venue.server.handle = odd  # type: ignore[method-assign]
+        accepted(await venue.submit(venue.order()))
 
 
 def _hide_from_look_up(venue: AsterHarness) -> None:

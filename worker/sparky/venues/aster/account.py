@@ -34,12 +34,12 @@ def read_balance(body: Any) -> Balance:
     """Read the money: of USDT, or of the first margin currency that the account has any of."""
     listed = [mapping(item, "balance") for item in list_of(body, "balances")]
     rows = {text(row, "asset"): row for row in listed}
-    filled = [asset for asset, row in rows.items() if decimal(row, "balance")]
+    filled = [asset for asset, row in rows.items() if _cash(row)]
     currency = min(filled, key=_rank, default=_CURRENCIES[0])
     row = rows.get(currency)
     if row is None:
         return Balance(currency=currency, equity=Decimal(0), available=Decimal(0), cash=Decimal(0))
-    cash = decimal(row, "balance")
+    cash = _cash(row)
     unrealized = decimal(row, "crossUnPnl")
     return Balance(
         currency=currency,
@@ -48,6 +48,11 @@ def read_balance(body: Any) -> Balance:
         cash=cash,
         unrealized_pnl=unrealized,
     )
+
+
+def _cash(row: Mapping[str, Any]) -> Decimal:
+    # Documented as "balance"; clients of Aster have met the older "walletBalance" too.
+    return decimal(row, "balance" if "balance" in row else "walletBalance")
 
 
 def _rank(asset: str) -> tuple[int, str]:

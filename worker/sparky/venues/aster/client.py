@@ -42,9 +42,11 @@ _ORDER_COUNT: Final = "x-mbx-order-count-1m"
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _TOO_MANY: Final = 429
 _BANNED: Final = 418
+_UNDERSTOOD: Final = frozenset({400, 404})
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
+_MOST_DIGITS: Final = 15
 _BACK_OFF_SECONDS: Final = 15.0
 _SHORTEST_BAN_SECONDS: Final = 120.0
 _LONGEST_BAN_SECONDS: Final = 3 * 86400.0
@@ -126,7 +128,8 @@ class AsterClient:
         if error is not None and error.code in OFF_CLOCK:
             # The clock is measured anew by now, and a question may be asked twice.
             reply, error = await self._ask_once(environment, keys, path, params, weight, priority)
-        if error is not None and error.code in absent:
+        # Of a gateway's failure the code says nothing.
+        if error is not None and error.code in absent and reply.status in _UNDERSTOOD:
             return None
         return _answer(path, reply)
 
@@ -218,7 +221,7 @@ class AsterClient:
             self._order_budget(environment, keys).told_used(count)
         error = _error_of(reply)
         if reply.status == _BANNED or (error is not None and _BANNED_UNTIL.search(error.words)):
-            self._stop_everything(reply)
+            self._stop_everything(environment, reply)
         elif reply.status == _TOO_MANY:
             self._back_off(environment, keys, reply, error)
         if error is not None and error.code in OFF_CLOCK:
@@ -236,16 +239,19 @@ class AsterClient:
         else:
             self._address_budget(environment).block(seconds, "Aster counts too many requests of this server")
 
-    def _stop_everything(self, reply: Reply) -> None:
+    def _stop_everything(self, environment: str, reply: Reply) -> None:
         # The ban is of the address, so of both hosts as far as can be known.
         told = _whole(reply.headers.get("retry-after")) or 0
         until = _BANNED_UNTIL.search(reply.words)
         if until is not None:
-            now_ms = self._seams.clock.now().timestamp() * 1000
-            told = max(told, int((int(until[1]) - now_ms) / 1000) + 1)
+            told = max(told, (int(until[1]) - self._milliseconds(environment)) // 1000 + 1)
         seconds = min(float(told) if told > 0 else _SHORTEST_BAN_SECONDS, _LONGEST_BAN_SECONDS)
-        for environment in HOSTS:
-            self._address_budget(environment).block(seconds, "Aster has banned this server for a while")
+        for each in HOSTS:
+            self._address_budget(each).block(seconds, "Aster has banned this server for a while")
+
+    def _milliseconds(self, environment: str) -> int:
+        known = self._clock(environment).milliseconds_if_known()
+        return int(self._seams.clock.now().timestamp() * 1000) if known is None else known
 
 
 def understood(read: Callable[[Any], T], body: Any) -> T:
@@ -315,4 +321,5 @@ def _is_success(reply: Reply) -> bool:
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    plain = text is not None and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if text is not None and plain else None

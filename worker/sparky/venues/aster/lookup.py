@@ -17,7 +17,7 @@ from sparky.domain.orders import OrderRef
 from sparky.venues.aster.client import AsterClient, understood
 from sparky.venues.aster.credentials import AsterKeys
 from sparky.venues.aster.errors import NO_SUCH_ORDER
-from sparky.venues.aster.orders import ORDER_PATH, named
+from sparky.venues.aster.orders import ORDER_PATH, has_number, named
 from sparky.venues.aster.parse import (
     OrderAnswer,
     Trade,
@@ -26,6 +26,7 @@ from sparky.venues.aster.parse import (
     read_orders,
     read_trades,
 )
+from sparky.venues.aster.symbols import to_venue
 from sparky.venues.budget import Priority
 
 _BEFORE: Final = timedelta(minutes=1)
@@ -103,7 +104,7 @@ class LookUp:
             account.environment,
             account.keys,
             "/fapi/v3/openOrders",
-            [] if symbol is None else [("symbol", symbol)],
+            [] if symbol is None else [("symbol", to_venue(symbol))],
             weight=_ALL_SYMBOLS_WEIGHT if symbol is None else 1,
         )
         return [answer.order for answer in understood(read_orders, body)]
@@ -124,7 +125,7 @@ class LookUp:
         """Look through the orders that were created after an order was sent."""
         since = ref.sent_at - _BEFORE
         params = [
-            ("symbol", ref.symbol),
+            ("symbol", to_venue(ref.symbol)),
             ("startTime", _to_ms(since)),
             ("endTime", _to_ms(since + _CREATED_WITHIN)),
             ("limit", str(_PAGE)),
@@ -143,7 +144,7 @@ class LookUp:
             if found is not None or len(page) < _PAGE:
                 return found
             last = max(int(answer.order.venue_order_id) for answer in page)
-            params = [("symbol", ref.symbol), ("orderId", str(last + 1)), ("limit", str(_PAGE))]
+            params = [("symbol", to_venue(ref.symbol)), ("orderId", str(last + 1)), ("limit", str(_PAGE))]
         raise VenueUnavailable("Aster lists more orders than can be looked through.")
 
     async def _trades_of(self, account: Account, answer: OrderAnswer, priority: Priority) -> Sequence[Trade]:
@@ -192,7 +193,7 @@ class LookUp:
                 account.environment,
                 account.keys,
                 "/fapi/v3/userTrades",
-                [("symbol", symbol), *span, ("limit", str(_PAGE))],
+                [("symbol", to_venue(symbol)), *span, ("limit", str(_PAGE))],
                 weight=_TRADES_WEIGHT,
                 priority=priority,
             )
@@ -212,7 +213,7 @@ class LookUp:
             account.environment,
             account.keys,
             ORDER_PATH,
-            [("symbol", trade.symbol), ("orderId", trade.order_id)],
+            [("symbol", to_venue(trade.symbol)), ("orderId", trade.order_id)],
             absent=NO_SUCH_ORDER,
         )
         if body is None:
@@ -230,7 +231,7 @@ def _never(trades: Iterable[Trade]) -> bool:
 
 
 def _is_meant(answer: OrderAnswer, ref: OrderRef) -> bool:
-    if ref.venue_order_id is not None:
+    if has_number(ref):
         return answer.order.venue_order_id == ref.venue_order_id
     return answer.order.client_order_id == ref.client_order_id
 

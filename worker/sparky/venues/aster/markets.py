@@ -13,6 +13,7 @@ from sparky.venues.aster.keys import KeyDesk
 from sparky.venues.aster.lookup import Account
 from sparky.venues.aster.parse import OpenPosition, read_positions
 from sparky.venues.aster.rules import Instrument, Instruments, instrument_of, read_instruments
+from sparky.venues.aster.symbols import to_venue
 from sparky.venues.budget import Priority
 from sparky.venues.cached import Cached
 
@@ -73,7 +74,7 @@ class Markets:
             account.environment,
             account.keys,
             "/fapi/v3/positionRisk",
-            [] if symbol is None else [("symbol", symbol)],
+            [] if symbol is None else [("symbol", to_venue(symbol))],
             weight=_POSITIONS_WEIGHT,
             priority=priority,
         )

@@ -20,6 +20,7 @@ from sparky.domain.orders import (
 )
 from sparky.domain.reasons import Reason
 from sparky.venues.aster.client import Params, Write
+from sparky.venues.aster.symbols import to_venue
 from sparky.venues.budget import Priority
 
 ORDER_PATH: Final = "/fapi/v3/order"
@@ -74,7 +75,7 @@ def not_supported(order: OrderRequest) -> Refused | None:
 def entry(order: OrderRequest, *, hedged: bool) -> Write:
     """Return the request for an order that fits the instrument and is supported."""
     params = [
-        ("symbol", order.symbol),
+        ("symbol", to_venue(order.symbol)),
         ("side", _SIDES[order.side]),
         *_position_side(_held_side(order), hedged=hedged),
         ("type", _TYPES[order.order_type]),
@@ -105,7 +106,7 @@ def exit_order(
 ) -> Write:
     """Return the request for one exit; without a quantity it closes whatever is open when it fires."""
     params = [
-        ("symbol", symbol),
+        ("symbol", to_venue(symbol)),
         ("side", _SIDES[side.closed_by]),
         *_position_side(side, hedged=hedged),
         ("type", _EXITS[leg.kind]),
@@ -131,9 +132,16 @@ def cancellation(ref: OrderRef) -> Write:
 
 def named(ref: OrderRef) -> Params:
     """Return the parameters that name an order."""
-    if ref.venue_order_id is not None:
-        return [("symbol", ref.symbol), ("orderId", ref.venue_order_id)]
-    return [("symbol", ref.symbol), ("origClientOrderId", ref.client_order_id)]
+    symbol = ("symbol", to_venue(ref.symbol))
+    if has_number(ref):
+        return [symbol, ("orderId", ref.venue_order_id or "")]
+    return [symbol, ("origClientOrderId", ref.client_order_id)]
+
+
+def has_number(ref: OrderRef) -> bool:
+    """Tell whether Aster's own number of the order is known."""
+    number = ref.venue_order_id or ""
+    return number.isascii() and number.isdigit()
 
 
 def plain(value: Decimal) -> str:

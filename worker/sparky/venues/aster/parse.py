@@ -11,7 +11,16 @@ from sparky.domain.answers import AccountFill, Fill, VenueOrder, VenuePosition
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderState, PositionSide, Side
 from sparky.domain.reasons import Reason
-from sparky.venues.aster.reading import Unreadable, decimal, integer, list_of, mapping, moment, text
+from sparky.venues.aster.reading import (
+    Unreadable,
+    decimal,
+    integer,
+    list_of,
+    mapping,
+    moment,
+    optional_decimal,
+    text,
+)
 from sparky.venues.aster.symbols import from_venue
 
 _STATES: Final[Mapping[str, OrderState]] = {
@@ -22,6 +31,8 @@ _STATES: Final[Mapping[str, OrderState]] = {
     "REJECTED": OrderState.REFUSED,
     # A market or IOC order may end so with a part of it filled, which `filled_quantity` tells.
     "EXPIRED": OrderState.EXPIRED,
+    # Not documented for Aster, whose engine prevents trades with oneself as the one does that has this.
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
 }
 _OURS: Final = re.compile(r"sp[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _SIDES: Final[Mapping[str, Side]] = {"BUY": Side.BUY, "SELL": Side.SELL}
@@ -45,7 +56,7 @@ class Trade:
     symbol: str
     side: Side
     fill: Fill
-    realized_pnl: Decimal
+    realized_pnl: Decimal | None
     number: int
 
 
@@ -67,7 +78,7 @@ def read_order(body: Any) -> OrderAnswer:
     filled = decimal(source, "executedQty")
     # An order that closes whatever is open has no quantity of its own until it fires.
     quantity = max(decimal(source, "origQty"), filled)
-    price = decimal(source, "avgPrice") if source.get("avgPrice") is not None else Decimal(0)
+    price = optional_decimal(source, "avgPrice")
     symbol = from_venue(text(source, "symbol"))
     rejected = state is OrderState.REFUSED
     return OrderAnswer(
@@ -77,7 +88,7 @@ def read_order(body: Any) -> OrderAnswer:
             state=state,
             quantity=quantity,
             filled_quantity=filled,
-            average_price=price if price > 0 and filled > 0 else None,
+            average_price=price if price and filled else None,
             reason_code=Reason.VENUE_REFUSED if rejected else None,
             reason="Aster's engine rejected the order after it was taken" if rejected else None,
             symbol=symbol,
@@ -117,7 +128,7 @@ def _read_trade(source: Mapping[str, Any]) -> Trade:
         symbol=from_venue(text(source, "symbol")),
         side=side,
         number=number,
-        realized_pnl=decimal(source, "realizedPnl"),
+        realized_pnl=optional_decimal(source, "realizedPnl"),
         fill=Fill(
             # Aster numbers executions per symbol.
             venue_fill_id=f"{text(source, 'symbol')}-{number}",
@@ -158,14 +169,14 @@ def _read_position(source: Mapping[str, Any]) -> OpenPosition | None:
     if not amount:
         return None
     short = named == "SHORT" or (named == "BOTH" and amount < 0)
-    mark = decimal(source, "markPrice") if source.get("markPrice") is not None else Decimal(0)
+    mark = optional_decimal(source, "markPrice")
     return OpenPosition(
         position=VenuePosition(
             symbol=from_venue(text(source, "symbol")),
             side=PositionSide.SHORT if short else PositionSide.LONG,
             quantity=abs(amount),
             entry_price=decimal(source, "entryPrice"),
-            unrealized_pnl=decimal(source, "unRealizedProfit"),
+            unrealized_pnl=optional_decimal(source, "unRealizedProfit"),
         ),
-        mark_price=mark if mark > 0 else None,
+        mark_price=mark or None,
     )

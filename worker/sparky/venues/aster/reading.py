@@ -59,6 +59,11 @@ def decimal(source: Mapping[str, Any], name: str) -> Decimal:
         raise Unreadable(error.field) from None
 
 
+def optional_decimal(source: Mapping[str, Any], name: str) -> Decimal | None:
+    """Return an exact number that may be missing."""
+    return None if source.get(name) is None else decimal(source, name)
+
+
 def moment(source: Mapping[str, Any], name: str) -> datetime:
     """Return a moment, which travels as milliseconds."""
     milliseconds = integer(source, name)

@@ -1,16 +1,11 @@
-"""Our symbols as Aster spells them: both write `BTCUSDT`."""
-
-import re
-from typing import Final
-
-_SYMBOL: Final = re.compile(r"[A-Z0-9]{1,40}", re.ASCII)
+"""Our symbols as Aster spells them: both write `BTCUSDT`, so that nothing has to be changed."""
 
 
-def to_venue(symbol: str) -> str | None:
-    """Return Aster's spelling; None for what cannot be one, which is then never put into a request."""
-    return symbol if _SYMBOL.fullmatch(symbol) else None
+def to_venue(symbol: str) -> str:
+    """Return Aster's spelling."""
+    return symbol
 
 
 def from_venue(symbol: str) -> str:
-    """Return our spelling."""
+    """Return our spelling. What alerts cannot spell, such as a name in Chinese, is passed on as it is."""
     return symbol

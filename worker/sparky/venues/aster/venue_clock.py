@@ -69,6 +69,10 @@ class VenueClock:
         passed = self._clock.monotonic() - measured.at
         return measured.venue_ms * 1000 + int(passed * _MICROSECONDS)
 
+    def milliseconds_if_known(self) -> int | None:
+        """Return the venue's time now, if it was ever measured."""
+        return None if self._measured is None else self.microseconds() // 1000
+
     def _is_fresh(self) -> bool:
         measured = self._measured
         if measured is None or self._doubted:

@@ -17,6 +17,7 @@ from sparky.venues.aster.markets import Markets
 from sparky.venues.aster.orders import cancellation
 from sparky.venues.aster.parse import OrderAnswer, read_order
 from sparky.venues.aster.reading import Unreadable
+from sparky.venues.aster.symbols import to_venue
 from sparky.venues.base import Permit
 from sparky.venues.budget import Priority
 
@@ -77,7 +78,7 @@ class Writer:
                 f"Aster's leverage goes from {_LEAST_LEVERAGE} to {_MOST_LEVERAGE}, not to {leverage}: send "
                 "one within that.",
             )
-        params = [("symbol", symbol), ("leverage", str(leverage))]
+        params = [("symbol", to_venue(symbol)), ("leverage", str(leverage))]
         write = Write(method="POST", path="/fapi/v3/leverage", params=params)
         said = await self._client.write(account.environment, account.keys, write, _always)
         if isinstance(said, NotSent | Unknown) or (isinstance(said, Refused) and said.try_again):
