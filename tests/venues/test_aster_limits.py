@@ -1,5 +1,7 @@
 """Aster's limits: counted, heeded, and a ban stops everything."""
 
+from dataclasses import replace
+
 import pytest
 
 from sparky.domain.answers import NotSent, Refused, Unknown
@@ -26,7 +28,7 @@ async def test_a_ban_stops_every_account_and_both_hosts_until_it_ends() -> None:
             assert isinstance(outcome, NotSent)
             assert "banned" in outcome.reason
         with pytest.raises(VenueUnavailable, match="banned"):
-            await venue.adapter.validate(venue.misplaced_access)
+            await venue.adapter.validate(replace(venue.misplaced_access, environment="sandbox"))
         assert requests(venue) == before, "something was sent during the ban"
         venue.pass_time(110)
         with pytest.raises(VenueUnavailable):

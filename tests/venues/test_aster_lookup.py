@@ -153,12 +153,14 @@ async def test_an_order_in_words_that_are_not_asters_is_no_answer(change: dict[s
 async def test_no_such_order_is_believed_of_a_plain_refusal_alone(status: int) -> None:
     async with AsterHarness.open() as venue:
         await venue.enter(1)
+        handle = venue.server.handle
 
-        async def handle(request: FakeRequest) -> FakeResponse:
-            del request
+        async def denied(request: FakeRequest) -> FakeResponse:
+            if request.path != "/fapi/v3/order":
+                return await handle(request)
             return json_response(status, {"code": -2013, "msg": "Order does not exist."})
 
-        venue.server.handle = handle  # type: ignore[method-assign]
+        venue.server.handle = denied  # type: ignore[method-assign]
         with pytest.raises(VenueUnavailable):
             await venue.adapter.find_order(venue.access, venue.ref(venue.order(2)))
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from sparky.domain.answers import Accepted, Refused
 from sparky.venues.aster.adapter import AsterAdapter
 from sparky.venues.aster.nonce import Nonces
+from sparky.venues.aster.venue_clock import VenueClock
 from sparky.venues.http import VenueHttp
 from tests.venues.fakes.aster.harness import AsterHarness
+from tests.venues.fakes.moving_time import MovingTime
 from tests.venues.fakes.server import Fault, RequestKind
 from tests.venues.harness import accepted, allow
 
@@ -96,6 +98,25 @@ async def test_an_order_off_the_clock_is_refused_and_may_be_sent_again_at_once(
         assert venue.sent(RequestKind.ORDER) == 2, "a write was sent again by itself"
         accepted(await venue.submit(venue.order()))
         assert await venue.executions(venue.order().client_order_id) == 1
+
+
+async def test_the_venue_is_taken_to_read_its_clock_in_the_middle_of_a_slow_answer() -> None:
+    time = MovingTime()
+
+    async def ask() -> int:
+        time.jump(1.5)
+        told = 1_000_000
+        time.jump(1.5)
+        return told
+
+    clock = VenueClock(time, ask)
+    assert clock.milliseconds_if_known() is None
+    await clock.ready()
+    assert clock.microseconds() == 1_001_500_000
+    time.jump(31)
+    # So slow an answer is not trusted for long.
+    await clock.ready()
+    assert clock.milliseconds_if_known() == 1_001_500
 
 
 async def test_time_is_asked_for_once_and_again_when_it_is_old() -> None:

@@ -10,7 +10,8 @@ from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.domain.reasons import Reason
 from sparky.venues.aster.errors import AsterError, read_error
 from tests.venues.fakes.aster.harness import AsterHarness
-from tests.venues.harness import accepted, refused
+from tests.venues.fakes.server import FakeRequest, FakeResponse, json_response
+from tests.venues.harness import accepted, allow, refused
 
 OPEN = (-1000, -1001, -1006, -1007, -1010)
 CODES = {
@@ -75,6 +76,20 @@ def test_an_unknown_wallet_or_agent_is_about_the_keys(words: str) -> None:
 )
 def test_what_is_not_asters_error_is_none(body: Any) -> None:
     assert read_error(body) is None
+
+
+@pytest.mark.parametrize("status", [200, 201, 500, 502, 503])
+async def test_a_no_in_an_answer_that_is_not_a_refusal_is_unknown(status: int) -> None:
+    async with AsterHarness.open() as venue:
+        await venue.enter(1)
+
+        async def handle(request: FakeRequest) -> FakeResponse:
+            del request
+            return json_response(status, {"code": -2019, "msg": "Margin is insufficient."})
+
+        venue.server.handle = handle  # type: ignore[method-assign]
+        assert isinstance(await venue.submit(venue.order(2)), Unknown)
+        assert isinstance(await venue.adapter.cancel(venue.access, venue.ref(venue.order(1)), allow), Unknown)
 
 
 async def test_the_id_of_an_open_order_is_not_taken_twice_and_that_is_never_called_refused() -> None:
