@@ -55,17 +55,18 @@ class Instruments:
     async def _ask(self, account: Account, name: str, priority: Priority) -> Instrument:
         path = account.path("instruments")
         answer = await self._client.ask(account.login, path, f"instruments={name}", priority=priority)
-        if not answer.ok:
-            # What OANDA answers for one that it does not know is not written down: all that it lists decide.
-            answer = await self._client.ask(account.login, path, priority=priority)
+        if answer.ok:
+            with understanding("instrument"):
+                found = read_instruments(answer.body).get(name)
+            if found is not None:
+                return found
+        # What OANDA answers for a name that it does not list is not written down: the whole list decides.
+        answer = await self._client.ask(account.login, path, priority=priority)
         with understanding("list of instruments"):
-            instruments = read_instruments(answer.body)
-        found = instruments.get(name)
-        if found is None:
-            listed = await self._client.ask(account.login, path, priority=priority)
-            with understanding("list of instruments"):
-                raise not_listed(name, read_instruments(listed.body))
-        return found
+            listed = read_instruments(answer.body)
+        if name not in listed:
+            raise not_listed(name, listed)
+        return listed[name]
 
 
 def read_instruments(answer: Any) -> dict[str, Instrument]:

@@ -8,7 +8,7 @@ from typing import Final
 from sparky.domain.errors import UnknownSymbol
 
 _NAME: Final = re.compile(r"[A-Z0-9]{2,16}_[A-Z]{3}", re.ASCII)
-_LIKE: Final = 0.5
+_LIKE: Final = 0.6
 
 
 def to_venue(symbol: str) -> str:
