@@ -19,7 +19,7 @@ from sparky.domain.orders import (
 )
 from sparky.venues.survivors import cancel_survivors
 from tests.venues.fakes.aster.harness import AsterHarness
-from tests.venues.fakes.server import Fault, RequestKind
+from tests.venues.fakes.server import FakeRequest, FakeResponse, Fault, RequestKind, json_response
 from tests.venues.harness import accepted, allow, refused, says_what_to_do
 
 STOP, PROFIT, TRAIL = ExitKind.STOP_LOSS, ExitKind.TAKE_PROFIT, ExitKind.TRAILING_STOP
@@ -113,6 +113,39 @@ async def test_an_exit_of_the_whole_closes_whatever_is_open_and_one_of_a_part_on
         await venue.adapter.place_exits(venue.access, part, allow)
         form = last_form(venue)
         assert (form.get("closePosition"), form["quantity"], form["reduceOnly"]) == (None, "0.25", "true")
+
+
+async def test_an_exit_of_the_whole_protects_a_position_of_any_size() -> None:
+    async with AsterHarness.open() as venue:
+        await venue.enter(1)
+        await venue.enter(2)
+        one = venue.server.instruments[venue.symbol]
+        one.most = one.market_most = venue.quantity
+        venue.pass_time(301)
+        whole = venue.exits(venue.leg(STOP, 11), quantity=venue.quantity * 2)
+        (outcome,) = await venue.adapter.place_exits(venue.access, whole, allow)
+        accepted(outcome)
+        await venue.set_price(venue.at(-7))
+        assert await venue.side() is None
+
+
+async def test_an_exit_waits_a_moment_for_a_position_that_is_not_shown_yet() -> None:
+    async with AsterHarness.open() as venue:
+        await venue.enter(1)
+        handle = venue.server.handle
+        asked: list[FakeRequest] = []
+
+        async def late(request: FakeRequest) -> FakeResponse:
+            if request.path == "/fapi/v3/positionRisk":
+                asked.append(request)
+                if len(asked) == 1:
+                    return json_response(200, [])
+            return await handle(request)
+
+        venue.server.handle = late  # type: ignore[method-assign]
+        (outcome,) = await venue.adapter.place_exits(venue.access, venue.exits(venue.leg(STOP, 11)), allow)
+        accepted(outcome)
+        assert len(asked) == 2
 
 
 async def test_survivors_are_cancelled_when_one_exit_has_fired() -> None:

@@ -76,7 +76,7 @@ class AsterAdapter:
         client = AsterClient(http, seams)
         self._keys = KeyDesk(client, seams.clock)
         self._look_up = LookUp(client)
-        self._markets = Markets(client, self._keys, seams.clock)
+        self._markets = Markets(client, self._keys, seams)
         self._writer = Writer(client, self._look_up, self._markets)
 
     async def validate(self, access: AccountAccess) -> KeyCheck:
@@ -116,7 +116,7 @@ class AsterAdapter:
             account = _account(access)
             instrument = await self._markets.instrument(access.environment, request.symbol, Priority.EXIT)
             hedged = await self._markets.is_hedged(account, Priority.EXIT)
-            open_now = await self._markets.open_on(account, request.symbol, request.side)
+            open_now = await self._markets.open_for_exits(account, request.symbol, request.side)
         except VenueUnavailable as error:
             return [NotSent(str(error)) for _ in request.exits]
         except Refusal as refusal:

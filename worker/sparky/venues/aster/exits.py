@@ -33,7 +33,9 @@ def exit_write(
     for a trailing stop, it has a quantity and only reduces.
     """
     held = open_now.position.quantity
-    fitted = fit_exits(replace(request, exits=(leg,), quantity=min(request.quantity, held)), rules)
+    whole = request.quantity >= held and leg.kind is not ExitKind.TRAILING_STOP
+    sized = replace(request, exits=(leg,), quantity=min(request.quantity, held))
+    fitted = fit_exits(sized, _without_sizes(rules) if whole else rules)
     if isinstance(fitted, Misfit):
         return misfit_refusal(fitted)
     leg = fitted.exits[0]
@@ -44,9 +46,15 @@ def exit_write(
         if isinstance(found, Refused):
             return found
         percent = found
-    whole = request.quantity >= held and leg.kind is not ExitKind.TRAILING_STOP
     quantity = None if whole else fitted.quantity
     return exit_order(leg, request.symbol, request.side, quantity, percent, hedged=hedged)
+
+
+def _without_sizes(rules: InstrumentRules) -> InstrumentRules:
+    # What closes whatever is open has no size of its own, and protects a position of any.
+    return replace(
+        rules, min_quantity=Decimal(0), max_quantity=None, min_market_quantity=None, max_market_quantity=None
+    )
 
 
 def _trail_percent(leg: ExitLeg, near: Decimal) -> Decimal | Refused:

@@ -5,7 +5,7 @@ from typing import Final
 
 from sparky.domain.answers import Refused
 from sparky.domain.orders import PositionSide
-from sparky.runtime.seams import Clock
+from sparky.runtime.seams import Seams
 from sparky.venues.aster.account import read_mode
 from sparky.venues.aster.client import AsterClient, understood
 from sparky.venues.aster.errors import OTHER_MODE, STEPS_CHANGED
@@ -20,6 +20,9 @@ from sparky.venues.cached import Cached
 _RULES_SECONDS: Final = 300.0
 _MODE_SECONDS: Final = 3600.0
 _MOST_MODES: Final = 10_000
+# Positions may be shown a moment after the fill that opened them; an exit that was turned down for it would
+# leave them without protection.
+_SHOWN_WITHIN: Final = (0.2, 0.5)
 _MODE_WEIGHT: Final = 30
 _POSITIONS_WEIGHT: Final = 5
 _CODES_OF_STEPS: Final = frozenset(map(str, STEPS_CHANGED))
@@ -29,11 +32,12 @@ _CODES_OF_MODE: Final = frozenset(map(str, OTHER_MODE))
 class Markets:
     """Keeps what changes rarely, and asks for the rest."""
 
-    def __init__(self, client: AsterClient, keys: KeyDesk, clock: Clock) -> None:
+    def __init__(self, client: AsterClient, keys: KeyDesk, seams: Seams) -> None:
         self._client = client
         self._keys = keys
-        self._instruments: Cached[str, Instruments] = Cached(_RULES_SECONDS, clock)
-        self._hedged: Cached[tuple[str, str], bool] = Cached(_MODE_SECONDS, clock, most=_MOST_MODES)
+        self._sleeper = seams.sleeper
+        self._instruments: Cached[str, Instruments] = Cached(_RULES_SECONDS, seams.clock)
+        self._hedged: Cached[tuple[str, str], bool] = Cached(_MODE_SECONDS, seams.clock, most=_MOST_MODES)
 
     async def instrument(
         self, environment: str, symbol: str, priority: Priority = Priority.READ
@@ -82,6 +86,16 @@ class Markets:
         if not found:
             await self._keys.prove(account)
         return found if symbol is None else [one for one in found if one.position.symbol == symbol]
+
+    async def open_for_exits(self, account: Account, symbol: str, side: PositionSide) -> OpenPosition | None:
+        """Return what is open on one side; asked again for a moment when its entry has just filled."""
+        found = await self.open_on(account, symbol, side)
+        for seconds in _SHOWN_WITHIN:
+            if found is not None:
+                break
+            await self._sleeper.sleep(seconds)
+            found = await self.open_on(account, symbol, side)
+        return found
 
     async def open_on(self, account: Account, symbol: str, side: PositionSide) -> OpenPosition | None:
         """Return what is open on one side of a symbol, for an order that reduces it."""
