@@ -15,6 +15,7 @@ from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import ExitKind, OrderState, Side
 from sparky.venues.oanda.history import History, tell, venue_order
 from tests.unit.runtime.virtual_seams import VirtualTime
+from tests.venues.conformance_faults import ENDS
 from tests.venues.fakes.oanda.harness import OandaHarness
 from tests.venues.fakes.oanda.instruments import PRICES
 from tests.venues.fakes.oanda.ledger import Ledger
@@ -258,3 +259,25 @@ def test_parts_of_an_order_add_up_whatever_stands_between_them(
     assert shown.average_price == Decimal("1.1")
     assert shown.state.is_terminal is (cancels or filled == 1024)
     assert shown.venue_order_id == order.order_id
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_a_close_under_a_fault_ends_as_it_should_and_closes_once(
+    venue: OandaHarness, fault: Fault
+) -> None:
+    await venue.enter(1)
+    close = await venue.marked(venue.order(2, Side.SELL, reduce_only=True))
+    adapter = venue.impatient if fault is Fault.HANG else venue.adapter
+    await adapter.rules(venue.access, venue.symbol)
+    is_close = RequestKind.ORDER if fault is not Fault.DOWN else None
+    venue.fault(fault, is_close, seconds=0.02)
+    outcome = await adapter.submit(venue.access, close, lambda: None)
+    assert outcome.kind in ENDS[fault], outcome
+    venue.heal()
+    await venue.everything_late()
+    venue.pass_time(60)
+    if await venue.find(close) is None:
+        accepted(await venue.submit(close))
+    assert (await venue.shown(close)).state is OrderState.FILLED
+    assert await venue.executions(close.client_order_id) == 1
+    assert await venue.side() is None
