@@ -71,7 +71,7 @@ def _fee(source: Mapping[str, Any]) -> Decimal | None:
         if source.get(name) is None:
             continue
         effect = source.get(f"{name}-effect", "Debit")
-        if effect not in _SIGNS:
+        if not isinstance(effect, str) or effect not in _SIGNS:
             raise WorkOrderError(f"transaction.{name}-effect", "is not one that is known")
         amount = abs(number(source, name, "transaction"))
         if _SIGNS[effect] == 0 and amount:
