@@ -16,8 +16,7 @@ from tests.symbol_cases import TABLE
 
 
 def _through_aster(symbol: str) -> str | None:
-    theirs = aster.to_venue(symbol)
-    return None if theirs is None else aster.from_venue(theirs)
+    return aster.from_venue(aster.to_venue(symbol))
 
 
 def _through_oanda(symbol: str) -> str | None:
