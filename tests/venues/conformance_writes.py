@@ -179,9 +179,14 @@ class ConcurrencyCases:
         await venue.enter(9)
         order = await venue.marked(venue.order())
         venue.fault(Fault.HANG, RequestKind.ORDER)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await venue.submit(order)
+        sending = asyncio.create_task(venue.submit(order))
+        async with asyncio.timeout(30):
+            # No event of ours tells that the venue has the order.
+            while not await venue.executions(order.client_order_id):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
         venue.heal()
         assert (await venue.shown(order)).state is OrderState.FILLED
         assert await venue.executions(order.client_order_id) == 1
