@@ -82,12 +82,12 @@ def _check(options: argparse.Namespace) -> int:
         if options.price is None:
             raise ConfigurationError("--trade needs --price: about what the symbol costs now")
     options.symbol = symbol_of(options.venue, options.symbol or _SYMBOLS[options.venue])
-    credentials = read_credentials(options.venue, options.credentials)
-    print(f"{kind.label}, {options.environment}: {used[options.environment]}\n")  # noqa: T201 - the command's answer
     try:
+        credentials = read_credentials(options.venue, options.credentials)
+        print(f"{kind.label}, {options.environment}: {used[options.environment]}\n")  # noqa: T201 - the command's answer
         notebook = asyncio.run(_run(options, hosts, credentials))
-    except KeyboardInterrupt:
-        # By now the round trip has tidied up behind itself.
+    except (KeyboardInterrupt, EOFError):
+        # By now a round trip has tidied up behind itself.
         raise ConfigurationError("interrupted") from None
     print(f"\n{summary(notebook.findings)}")  # noqa: T201 - the command's answer
     return 0 if notebook.all_confirmed() else _NOT_ALL_CONFIRMED
