@@ -154,7 +154,8 @@ end
 $$;
 
 -- Keys whose time the venue has told are expired after it, whether or not anybody asks the venue again.
-create function private.expire_keys(p_account_id uuid) returns void
+-- p_known is the status that its owner has been told.
+create function private.expire_keys(p_account_id uuid, p_known text) returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -167,7 +168,7 @@ begin
       || ' UTC: make new ones there and save them.'
   where id = p_account_id and status = 'valid' and expires_at <= clock_timestamp()
   returning * into account;
-  if found then
+  if found and p_known <> 'expired' then
     perform private.audit(account.user_id, 'worker', 'api_key.expired', account.id,
       jsonb_build_object('expires_at', account.expires_at));
     perform private.notify_of_keys(account);
@@ -225,7 +226,7 @@ begin
   if account.status in ('invalid', 'expired') and account.status <> known then
     perform private.notify_of_keys(account);
   end if;
-  perform private.expire_keys(account.id);
+  perform private.expire_keys(account.id, known);
 end
 $$;
 

@@ -157,7 +157,7 @@ begin
       jsonb_build_object('differences', differing));
     perform private.notify_of_differences(account, differing);
   end if;
-  perform private.expire_keys(account.id);
+  perform private.expire_keys(account.id, account.status);
   -- A validation tells the trader; one that waits or runs will.
   if coalesce((p_result ->> 'keys_refused')::boolean, false) and account.status = 'valid' and not exists (
     select from private.tasks t

@@ -3403,7 +3403,8 @@ end
 $$;
 
 -- Keys whose time the venue has told are expired after it, whether or not anybody asks the venue again.
-create function private.expire_keys(p_account_id uuid) returns void
+-- p_known is the status that its owner has been told.
+create function private.expire_keys(p_account_id uuid, p_known text) returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -3416,7 +3417,7 @@ begin
       || ' UTC: make new ones there and save them.'
   where id = p_account_id and status = 'valid' and expires_at <= clock_timestamp()
   returning * into account;
-  if found then
+  if found and p_known <> 'expired' then
     perform private.audit(account.user_id, 'worker', 'api_key.expired', account.id,
       jsonb_build_object('expires_at', account.expires_at));
     perform private.notify_of_keys(account);
@@ -3474,7 +3475,7 @@ begin
   if account.status in ('invalid', 'expired') and account.status <> known then
     perform private.notify_of_keys(account);
   end if;
-  perform private.expire_keys(account.id);
+  perform private.expire_keys(account.id, known);
 end
 $$;
 
@@ -5339,7 +5340,7 @@ begin
       jsonb_build_object('differences', differing));
     perform private.notify_of_differences(account, differing);
   end if;
-  perform private.expire_keys(account.id);
+  perform private.expire_keys(account.id, account.status);
   -- A validation tells the trader; one that waits or runs will.
   if coalesce((p_result ->> 'keys_refused')::boolean, false) and account.status = 'valid' and not exists (
     select from private.tasks t

@@ -123,6 +123,11 @@ def test_keys_that_have_ended_are_expired_and_their_owner_is_told_once(world: Wo
     assert row["status_reason"].startswith("The keys ended at the venue on 20")
     assert row["status_reason"].endswith("make new ones there and save them.")
     assert expiries(world) == [("keys_expired", "critical")]
+    with world.signed_in(trader.id) as connection:
+        call(connection, "request_validation", trader.account)
+    validated(world, expires_at=in_seconds(-60))
+    assert account_row(world, trader.account)["status"] == "expired"
+    assert expiries(world) == [("keys_expired", "critical")]
 
 
 def test_keys_expire_between_two_validations_too(world: World) -> None:

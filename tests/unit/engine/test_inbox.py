@@ -1,13 +1,20 @@
 """When the worker claims, how much it takes, and how it stops."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 import structlog
 
+from sparky.database.keys import StoredKeys
+from sparky.domain.identifiers import AccountId
 from sparky.engine.inbox import Inbox
+from sparky.keys.sealing import SealingContext, seal
+from sparky.keys.secret import Secret
+from tests.unit.domain.work_orders import work_order_json
+from tests.unit.engine.fake_venue import FakeVenue
 from tests.unit.engine.virtual_loop import LoopClock
-from tests.unit.engine.world import World, until
+from tests.unit.engine.world import CONTEXT, FIELDS, KEY, World, until
 
 
 class Moments:
@@ -261,3 +268,40 @@ async def test_an_idle_worker_stops_at_once() -> None:
         assert isinstance(worker.inbox, Inbox)
         await asyncio.sleep(1)
     assert LoopClock().monotonic() < 1.1
+
+
+def _keep_keys_apart(world: World, elsewhere: str) -> None:
+    sealed = seal(KEY.public, SealingContext(CONTEXT.user_id, "other", "paper"), FIELDS)
+    others = StoredKeys(is_sealed=True, text=Secret(sealed), key_version=1)
+    open_keys = world.database.open_keys
+
+    async def opened(account: AccountId) -> StoredKeys:
+        return others if account == elsewhere else await open_keys(account)
+
+    world.database.open_keys = opened  # type: ignore[method-assign]
+
+
+async def test_a_venue_that_hangs_does_not_take_the_room_of_the_others() -> None:
+    world = World()
+    world.venue.latency = 3600
+    for number in range(12):
+        world.signal(lane=f"hanging {number}")
+    elsewhere = {**work_order_json()["account"], "id": str(uuid4()), "exchange": "other"}
+    other = world.signal(lane="other", exchange="other", account=elsewhere)
+    _keep_keys_apart(world, elsewhere["id"])
+    async with world.worker(batch=4, most=4, others={"other": FakeVenue()}) as worker:
+        await until(lambda: other.finished_at is not None, seconds=20)
+        assert other.status == "done"
+        await asyncio.sleep(10)
+        assert len(worker.inbox._tasks) == 12
+        world.venue.latency = 0
+
+
+async def test_even_a_venue_that_hangs_takes_no_more_than_a_few_times_the_room() -> None:
+    world = World()
+    world.venue.latency = 3600
+    for number in range(50):
+        world.signal(lane=f"hanging {number}")
+    async with world.worker(batch=4, most=4) as worker:
+        await asyncio.sleep(40)
+        assert len(worker.inbox._tasks) == world.database.most_executing == 20

@@ -128,9 +128,11 @@ class World:
         return row
 
     @asynccontextmanager
-    async def worker(self, *, batch: int = 20, most: int = 100) -> AsyncIterator[Worker]:
+    async def worker(
+        self, *, batch: int = 20, most: int = 100, others: Mapping[str, FakeVenue] | None = None
+    ) -> AsyncIterator[Worker]:
         """Run a worker, and stop it gracefully."""
-        worker = Worker(self.database, self.venue, seed=self.seed, batch=batch, most=most)
+        worker = Worker(self.database, self.venue, seed=self.seed, batch=batch, most=most, others=others)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(worker.leases.run())
             group.create_task(worker.inbox.run())

@@ -157,9 +157,9 @@ class AccountDesk:
         )
         return OpenAccount(adapter, access, self._timeout_seconds, self._clock, self._silences)
 
-    def is_silent(self, account: Account) -> bool:
-        """Return whether the account's venue kept somebody waiting in vain a moment ago."""
-        return self._silences.lasts(account)
+    def is_silent(self, exchange: str, environment: str) -> bool:
+        """Return whether a venue kept somebody waiting in vain a moment ago."""
+        return self._silences.lasts(exchange, environment)
 
     async def open_keys(self, user_id: UserId, account: Account) -> None:
         """Open the keys of an account and, where they lie plain, seal them; the venue need not be served.

@@ -1,6 +1,7 @@
 """Takes work and sees it through: hints, claims, executions, results."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -25,10 +26,14 @@ _BACKOFF: Final = Backoff(first=0.2, longest=2.0)
 # A second claim after each hint covers what the hint's own transaction or the coalescing of hints left out.
 _ECHO_SECONDS: Final = 0.05
 _RESULTS_PER_CALL: Final = 50
+# Of `max_in_flight`, where most of them wait for a venue that is silent.
+_SILENT_TIMES: Final = 5
 
 _log = structlog.get_logger(__name__)
 
 RawOrders = Sequence[Mapping[str, Any]]
+
+_Place = tuple[str, str]
 
 
 class ClaimStore(Protocol):
@@ -53,7 +58,8 @@ class Inbox:
     """Claims whenever there may be work, and runs one task for each claimed signal.
 
     A signal counts as in flight from the asking for it until its result is recorded; there are never
-    more than `max_in_flight`.
+    more than `max_in_flight`. Those that only wait for a venue that is silent are not counted, up to a few
+    times as many: one venue that hangs must not take the room of all others.
     """
 
     def __init__(self, store: ClaimStore, equipment: Equipment, *, batch: int, max_in_flight: int) -> None:
@@ -68,6 +74,7 @@ class Inbox:
         # What the calls that are under way may still bring.
         self._asked_for = 0
         self._starved = False
+        self._held: Counter[_Place] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: Batcher[Result, Finished] = Batcher(self._finish_batch, _RESULTS_PER_CALL)
         self._stopping = False
@@ -139,7 +146,12 @@ class Inbox:
     def _room(self, freed: int = 0) -> int:
         if self._stopping:
             return 0
-        return max(0, min(self._batch, self._max_in_flight + freed - len(self._leases) - self._asked_for))
+        counted = len(self._leases) - min(self._waiting(), (_SILENT_TIMES - 1) * self._max_in_flight)
+        return max(0, min(self._batch, self._max_in_flight + freed - counted - self._asked_for))
+
+    def _waiting(self) -> int:
+        desk = self._equipment.desk
+        return sum(held for place, held in self._held.items() if desk.is_silent(*place))
 
     async def _claim(self) -> None:
         room = self._room()
@@ -182,6 +194,8 @@ class Inbox:
 
     async def _work(self, raw: Mapping[str, Any], lease: Lease, asked_at: float) -> None:
         claim = lease.claim
+        place = (str(raw.get("exchange")), str(raw.get("environment")))
+        self._held[place] += 1
         with structlog.contextvars.bound_contextvars(
             signal_id=claim.signal_id, user_id=raw.get("user_id"), fence=claim.fence
         ):
@@ -198,6 +212,7 @@ class Inbox:
                 _log.error("execution_interrupted", error=str(error))
             finally:
                 self._leases.drop(lease)
+                self._held[place] -= 1
                 if self._starved:
                     self._starved = False
                     self._wanted.set()

@@ -69,7 +69,7 @@ class Reconciler:
                 _log.warning("comparison_left_alone", why=str(error))
 
     async def _compare(self, due: DueAccount) -> Comparison:
-        if self._desk.is_silent(due.account):
+        if self._desk.is_silent(due.account.exchange, due.account.environment):
             return Comparison(due=due, due_in_seconds=_INTERVAL_SECONDS, differences=None)
         news: list[tuple[str, OrderNews]] = []
         try:
@@ -108,7 +108,7 @@ class Reconciler:
             except CredentialsInvalid:
                 raise
             except (Refusal, VenueUnavailable) as error:
-                if self._desk.is_silent(due.account):
+                if self._desk.is_silent(due.account.exchange, due.account.environment):
                     raise
                 # One order that the venue cannot tell of must not hide the others for ever.
                 _log.warning("no_news", client_order_id=end.ref.client_order_id, why=str(error))

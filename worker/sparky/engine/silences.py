@@ -6,7 +6,6 @@ Orders never look here: they ask their venue whatever happened before.
 
 from typing import Final
 
-from sparky.domain.work_order import Account
 from sparky.runtime.seams import Clock
 
 _SECONDS: Final = 15.0
@@ -21,9 +20,9 @@ class Silences:
         self._clock = clock
         self._until: dict[tuple[str, str], float] = {}
 
-    def lasts(self, account: Account) -> bool:
-        """Return whether the account's venue is better left alone for now."""
-        return self._clock.monotonic() < self._until.get((account.exchange, account.environment), 0.0)
+    def lasts(self, exchange: str, environment: str) -> bool:
+        """Return whether the venue is better left alone for now."""
+        return self._clock.monotonic() < self._until.get((exchange, environment), 0.0)
 
     def note_answer(self, exchange: str, environment: str) -> None:
         """Note that the venue has answered."""

@@ -126,7 +126,7 @@ class TaskRunner:
         try:
             # First, so that plain keys are sealed soon, at venues that this worker does not serve too.
             await self._desk.open_keys(task.user_id, account)
-            if self._desk.is_silent(account):
+            if self._desk.is_silent(account.exchange, account.environment):
                 raise VenueUnavailable(f"{account.exchange} did not answer others a moment ago")
             opened = await self._desk.open(task.user_id, account)
             check = await opened.validate()
