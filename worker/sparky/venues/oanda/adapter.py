@@ -38,9 +38,9 @@ from sparky.venues.oanda.record import read_from, transaction_number
 from sparky.venues.oanda.rules import Instruments
 from sparky.venues.refusals import misfit_refusal
 
-# Look-ups have been seen to miss an order for half a second; a request that was given up may still be on its
-# way for as long as a gateway keeps it.
-_VISIBILITY_SECONDS: Final = 5.0
+# Look-ups have been seen to miss an order for half a second. A request that was given up may still be on its
+# way for as long as a gateway keeps it: nobody tells how long, and sending again too soon would double it.
+_VISIBILITY_SECONDS: Final = 30.0
 _NO_EXPIRY_NOTE: Final = (
     "An OANDA token does not expire, and it allows all trading in every account of its login; it cannot "
     "withdraw money."
