@@ -203,7 +203,7 @@ class FaultCases:
 def faults_need(fault: Fault) -> tuple[Subject, ...]:
     """Return what a venue needs for a fault to have one right ending."""
     if fault is Fault.DUPLICATE:
-        return (Subject.IDEMPOTENT,)
+        return (Subject.REPLAY_SAFE,)
     return (Subject.RATE_LIMIT,) if fault in {Fault.TOO_MANY, Fault.BANNED} else ()
 
 

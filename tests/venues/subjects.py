@@ -31,6 +31,7 @@ class Subject(StrEnum):
 
     # What the venue's interface does not have.
     IDEMPOTENT = "refusing a client id twice"
+    REPLAY_SAFE = "executing a repeated request once"
     REVOCATION = "revoking keys"
     TOKEN_EXPIRY = "short-lived access tokens"
     KEY_EXPIRY = "keys with a last day"

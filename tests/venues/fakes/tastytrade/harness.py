@@ -41,6 +41,7 @@ class TastytradeHarness(Harness):
         Subject.TRAILING_STOP: "Tastytrade has no trailing stops: its nearest is a stop at a fixed price.",
         Subject.LEVERAGE: "Tastytrade has no leverage to set: the account's margin type decides.",
         Subject.IDEMPOTENT: "Tastytrade takes the external-identifier for a label, and takes it twice.",
+        Subject.REPLAY_SAFE: "Tastytrade cannot tell a repeated request from a second order.",
         Subject.KEY_EXPIRY: "Tastytrade's refresh tokens have no last day; they end with their grant.",
         Subject.WITHDRAWAL: "Tastytrade's scopes have none for withdrawals, so keys cannot carry that right.",
         Subject.LARGEST: "Tastytrade does not tell a largest order; the account's money bounds it.",

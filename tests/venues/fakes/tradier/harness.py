@@ -59,6 +59,7 @@ class TradierHarness(Harness):
         Subject.LEVERAGE: "Tradier sets the buying power of a margin account: none is chosen.",
         Subject.FUTURES: "Tradier's brokerage API trades US shares and options, and no futures.",
         Subject.IDEMPOTENT: "Tradier takes the same tag as often as it comes: only a look-up tells.",
+        Subject.REPLAY_SAFE: "Tradier cannot tell a repeated request from a second order.",
         Subject.TOKEN_EXPIRY: "Tradier's personal access tokens do not expire, so none is renewed.",
         Subject.KEY_EXPIRY: "Tradier's personal access tokens do not expire and have no last day.",
         Subject.WITHDRAWAL: "Tradier's API tells no rights to withdraw: a token has none to give.",
