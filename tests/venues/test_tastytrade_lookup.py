@@ -1,9 +1,11 @@
 """Finding orders at tastytrade again, with and without the identifier in its answers, page by page."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import ExitKind, OrderRequest, OrderState, Side, TimeInForce
 from sparky.venues.http import VenueHttp
 from sparky.venues.tastytrade.adapter import TastytradeAdapter
+from tests.venues.fakes.messages import FakeRequest, FakeResponse, json_response
 from tests.venues.fakes.server import Fault, RequestKind
 from tests.venues.fakes.tastytrade.harness import TastytradeHarness
 from tests.venues.harness import accepted, allow, refused
@@ -208,3 +211,51 @@ async def test_a_cancel_that_comes_too_late_tells_how_the_order_stands(venue: Ta
     assert late.client_order_id == order.client_order_id
     refused(await venue.adapter.cancel(venue.access, replace(venue.ref(order), venue_order_id="999"), allow))
     assert told.venue_order_id == late.venue_order_id
+
+
+class Spoilt:
+    """Shows the newest order in every list with other fields."""
+
+    def __init__(self, venue: TastytradeHarness, **changes: Any) -> None:
+        self._handle = venue.server.handle
+        self._changes = {name.replace("_", "-"): value for name, value in changes.items()}
+
+    async def __call__(self, request: FakeRequest) -> FakeResponse:
+        response = await self._handle(request)
+        if request.method != "GET" or not request.path.endswith("/orders"):
+            return response
+        body = json.loads(response.body)
+        body["data"]["items"][0].update(self._changes)
+        return json_response(response.status, body)
+
+
+async def test_an_order_by_hand_that_is_not_understood_hides_no_other(venue: TastytradeHarness) -> None:
+    order = await venue.enter(1)
+    resting = venue.resting(2)
+    accepted(await venue.submit(resting))
+    await venue.place_by_hand(Side.BUY, venue.at(-10))
+    venue.server.handle = Spoilt(venue, order_type="Notional Market", legs=[{"symbol": "AAPL"}])  # type: ignore[method-assign]
+    assert (await venue.shown(order)).state is OrderState.FILLED
+    assert [one.client_order_id for one in await venue.adapter.open_orders(venue.access)] == [
+        resting.client_order_id
+    ]
+    assert await venue.find(venue.order(3)) is None
+
+
+@pytest.mark.parametrize("changes", [{"status": "Asleep"}, {"status": "Asleep", "external_identifier": []}])
+async def test_an_order_that_may_be_ours_and_is_not_understood_is_never_called_absent(
+    venue: TastytradeHarness, changes: dict[str, Any]
+) -> None:
+    order = await venue.enter(1)
+    venue.server.handle = Spoilt(venue, **changes)  # type: ignore[method-assign]
+    with pytest.raises(VenueUnavailable):
+        await venue.adapter.find_order(venue.access, venue.ref(order))
+
+
+async def test_without_identifiers_what_is_not_understood_may_be_ours(venue: TastytradeHarness) -> None:
+    venue.server.echoes = False
+    order = venue.order(1)
+    await lose_the_answer(venue, order)
+    venue.server.handle = Spoilt(venue, status="Asleep")  # type: ignore[method-assign]
+    with pytest.raises(VenueUnavailable):
+        await venue.adapter.find_order(venue.access, venue.ref(order))

@@ -123,6 +123,7 @@ def test_the_average_weighs_every_fill() -> None:
         {"legs": [leg(quantity=True)]},
         {"legs": [leg(action="Give away")]},
         {"legs": [leg(fills=[{**_FILL, "filled-at": "yesterday"}])]},
+        {"legs": [leg(fills=[{**_FILL, "quantity": 0}])]},
         {"received-at": 1780679457553},
     ],
 )
@@ -161,8 +162,10 @@ def test_fees_are_summed_with_their_signs() -> None:
         Side.SELL,
         "1033431/9221",
     )
-    with pytest.raises(WorkOrderError):
-        read_trades({"data": {"items": [{**trade, "commission-effect": "Sideways"}]}})
+    odd: list[Any] = ["Sideways", [], {}, 1]
+    for effect in odd:
+        with pytest.raises(WorkOrderError):
+            read_trades({"data": {"items": [{**trade, "commission-effect": effect}]}})
 
 
 def test_money_that_is_owed_is_below_zero_in_either_form_of_the_answer() -> None:

@@ -39,7 +39,14 @@ class Kept:
 
 
 async def test_however_many_wait_there_is_one_login(venue: TastytradeHarness) -> None:
-    await asyncio.gather(*(venue.side() for _ in range(3)), *(venue.submit(venue.order(n)) for n in (1, 2)))
+    adapter, access = venue.adapter, venue.access
+    await asyncio.gather(
+        venue.side(),
+        adapter.balance(access),
+        adapter.open_orders(access),
+        adapter.rules(access, venue.symbol),
+        *(venue.submit(venue.order(number)) for number in (1, 2)),
+    )
     assert logins(venue) == 1
 
 

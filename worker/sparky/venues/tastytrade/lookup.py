@@ -14,8 +14,10 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import structlog
+
 from sparky.domain.answers import AccountFill, VenueOrder
-from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.errors import CredentialsInvalid, VenueUnavailable, WorkOrderError
 from sparky.domain.orders import ExitKind, OrderRef
 from sparky.runtime.seams import Seams
 from sparky.venues.budget import Priority
@@ -45,12 +47,27 @@ _LIVE: Final = (
 _EXIT_TYPES: Final[Mapping[ExitKind, str]] = {ExitKind.TAKE_PROFIT: "Limit", ExitKind.STOP_LOSS: "Stop"}
 
 
+_log = structlog.get_logger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class _Looks:
     """What an order says that has no identifier."""
 
     order_type: str
     legs: tuple[tuple[str, str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """An order that is not understood; `is_certain` when its identifier, or that it has none, is."""
+
+    client_order_id: str | None
+    is_certain: bool
+
+    def check_is_not(self, ref: OrderRef) -> None:
+        if not self.is_certain or self.client_order_id == ref.client_order_id:
+            raise VenueUnavailable(f"{LABEL}'s order {ref.client_order_id} was not understood.")
 
 
 class Orders:
@@ -88,15 +105,23 @@ class Orders:
         if ref.venue_order_id is not None:
             return _named(await self.by_number(caller, account, ref.venue_order_id, priority), ref)
         seen: list[ReadOrder] = []
-        refused = None
+        refused, nameless = None, False
         async for read in self._listed(caller, account, ref.sent_at - _BEFORE, priority):
+            if isinstance(read, _Unread):
+                read.check_is_not(ref)
+                nameless = nameless or read.client_order_id is None
+                continue
             if read.order.client_order_id == ref.client_order_id:
                 # The same id may have been sent again after a refusal: the newest that was not one counts.
                 if read.status != "Rejected":
                     return read
                 refused = refused or read
             seen.append(read)
-        return refused or _named(_sibling(ref, seen) or self._guess(caller, ref, seen), ref)
+        found = refused or _sibling(ref, seen) or self._guess(caller, ref, seen)
+        # Whether the parts of a complex order keep identifiers is not known even where orders do.
+        if found is None and nameless and (ref.exit_of is not None or not self._echoes(caller, seen)):
+            raise VenueUnavailable(f"{LABEL} shows an order that is not understood and may be this one.")
+        return _named(found, ref)
 
     async def by_number(
         self, caller: Caller, account: str, order_id: str, priority: Priority = Priority.READ
@@ -147,7 +172,8 @@ class Orders:
             VenueUnavailable: the venue does not say.
         """
         query = [("status[]", status) for status in _LIVE]
-        return [read.order async for read in self._pages(caller, account, query, Priority.READ)]
+        pages = self._pages(caller, account, query, Priority.READ)
+        return [read.order async for read in pages if isinstance(read, ReadOrder)]
 
     async def fills(
         self, caller: Caller, account: str, symbol: str, since: datetime
@@ -165,6 +191,7 @@ class Orders:
         ours = {
             read.order.venue_order_id: read.order.client_order_id
             async for read in self._listed(caller, account, since - _DAY, Priority.READ)
+            if isinstance(read, ReadOrder)
         }
         # The newest come first; those of one moment keep the venue's order.
         named = [
@@ -186,13 +213,13 @@ class Orders:
 
     def _listed(
         self, caller: Caller, account: str, since: datetime, priority: Priority
-    ) -> AsyncIterator[ReadOrder]:
+    ) -> AsyncIterator["ReadOrder | _Unread"]:
         start = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return self._pages(caller, account, [("start-at", start), ("sort", "Desc")], priority)
 
     async def _pages(
         self, caller: Caller, account: str, query: Sequence[tuple[str, str]], priority: Priority
-    ) -> AsyncIterator[ReadOrder]:
+    ) -> AsyncIterator["ReadOrder | _Unread"]:
         async for body in self._paged(caller, f"/accounts/{account}/orders", query, priority):
             for read in understood(partial(_read_page, body), "orders"):
                 yield read
@@ -213,10 +240,12 @@ class Orders:
                 return
         raise VenueUnavailable(f"{LABEL} lists more than {_MOST_PAGES * _PER_PAGE} entries for one question.")
 
+    def _echoes(self, caller: Caller, seen: Sequence[ReadOrder]) -> bool:
+        named = any(read.order.client_order_id is not None for read in seen)
+        return named or caller.login.environment in self._echoing
+
     def _guess(self, caller: Caller, ref: OrderRef, seen: Sequence[ReadOrder]) -> ReadOrder | None:
-        if caller.login.environment in self._echoing:
-            return None
-        if any(read.order.client_order_id is not None for read in seen):
+        if self._echoes(caller, seen):
             return None
         looks = self._sent.get(ref.client_order_id)
         earliest = ref.sent_at - _BEFORE
@@ -253,8 +282,20 @@ def _sibling(ref: OrderRef, seen: Sequence[ReadOrder]) -> ReadOrder | None:
     return exits[0] if len(exits) == 1 else None
 
 
-def _read_page(body: Mapping[str, Any]) -> list[ReadOrder]:
-    return [read_order(item) for item in data_items(body, "orders")]
+def _read_page(body: Mapping[str, Any]) -> "list[ReadOrder | _Unread]":
+    return [_read_one(item) for item in data_items(body, "orders")]
+
+
+def _read_one(item: Mapping[str, Any]) -> "ReadOrder | _Unread":
+    try:
+        return read_order(item)
+    except WorkOrderError as error:
+        name = item.get("external-identifier")
+        # An order for an amount of money, placed by hand, has no quantity: it must not hide the others.
+        _log.warning("order_not_understood", venue_order_id=str(item.get("id"))[:40], field=error.field)
+        return _Unread(
+            name if isinstance(name, str) else None, is_certain=name is None or isinstance(name, str)
+        )
 
 
 def _may_be(read: ReadOrder, ref: OrderRef, looks: _Looks | None) -> bool:

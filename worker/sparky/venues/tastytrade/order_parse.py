@@ -201,10 +201,13 @@ def _read_leg(value: Any, order_id: str) -> ReadLeg:
 
 def _read_fill(source: Mapping[str, Any], order_id: str) -> Fill:
     name = "ext-exec-id" if source.get("ext-exec-id") is not None else "fill-id"
+    quantity = number(source, "quantity", "fill")
+    if quantity <= 0:
+        raise WorkOrderError("fill.quantity", "is not above zero")
     return Fill(
         venue_fill_id=fill_id(order_id, identifier(source, name, "fill")),
         price=number(source, "fill-price", "fill"),
-        quantity=number(source, "quantity", "fill"),
+        quantity=quantity,
         fee=None,
         fee_currency=CURRENCY,
         filled_at=fields.moment(source, "filled-at", "fill"),
