@@ -1,5 +1,6 @@
 """What is sent to tastytrade: bodies, sizes, sessions, and the check that keeps a close from opening."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -24,6 +25,7 @@ from sparky.domain.orders import (
 )
 from sparky.venues.tastytrade.orders import order_body
 from sparky.venues.tastytrade.rules import future_rules, option_rules, share_rules
+from sparky.venues.tastytrade.shared import Shared
 from sparky.venues.tastytrade.symbols import to_venue
 from tests.venues.fakes.messages import AnsweredEarly
 from tests.venues.fakes.server import FakeRequest, RequestKind
@@ -320,3 +322,45 @@ def test_whatever_is_asked_is_taken_by_the_strict_reader_or_refused_here(
         raise AssertionError(early.response.body) from early
     assert asked.legs[0].quantity <= quantity
     assert asked.price is None or (asked.price <= limit if side is Side.BUY else asked.price >= limit)
+
+
+async def test_many_closes_at_once_share_the_positions_and_all_go_out(venue: TastytradeHarness) -> None:
+    symbols = ["AAPL", "BRK.B", "PENY", "/ESH6", "AAPL260417C00200000", "AAPL260417C00210000"]
+    one = Decimal(1)
+    for number, symbol in enumerate(symbols, 1):
+        await venue.enter(number, symbol=symbol, quantity=one)
+    before = len([request for request in venue.server.log if request.path.endswith("/positions")])
+    closes = [
+        venue.order(number, Side.SELL, symbol=symbol, quantity=one, reduce_only=True)
+        for number, symbol in enumerate(symbols, 11)
+    ]
+    for outcome in await asyncio.gather(*(venue.submit(order) for order in closes)):
+        accepted(outcome)
+    asked = [request for request in venue.server.log if request.path.endswith("/positions")]
+    assert len(asked) - before <= 2
+    assert list(await venue.adapter.positions(venue.access)) == []
+
+
+async def test_who_asks_after_a_request_has_left_gets_a_later_answer() -> None:
+    shared: Shared[int] = Shared()
+    left, goes_on = asyncio.Event(), asyncio.Event()
+    asked = 0
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        answer = asked
+        left.set()
+        await goes_on.wait()
+        return answer
+
+    early = asyncio.create_task(shared.get("key", ask))
+    await left.wait()
+    late = [asyncio.create_task(shared.get("key", ask)) for _ in range(3)]
+    gone = asyncio.create_task(shared.get("key", ask))
+    await asyncio.sleep(0)
+    gone.cancel()
+    goes_on.set()
+    assert await early == 1
+    assert await asyncio.gather(*late) == [2, 2, 2]
+    assert asked == 2

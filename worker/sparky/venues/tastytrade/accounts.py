@@ -19,6 +19,7 @@ from sparky.venues.tastytrade.credentials import HOW_TO, read_login
 from sparky.venues.tastytrade.errors import FORBIDDEN, read_error
 from sparky.venues.tastytrade.orders import SOURCE
 from sparky.venues.tastytrade.parse import Account, read_accounts, read_balance, read_positions
+from sparky.venues.tastytrade.shared import Shared
 from sparky.venues.tastytrade.wire import LABEL, flag, understood
 
 _ACCOUNTS_SECONDS: Final = 300.0
@@ -49,6 +50,7 @@ class Accounts:
     def __init__(self, client: TastytradeClient, seams: Seams) -> None:
         self._client = client
         self._numbers: Cached[str, str] = Cached(_ACCOUNTS_SECONDS, seams.clock)
+        self._asked: Shared[Mapping[str, Any]] = Shared()
 
     async def number(self, caller: Caller) -> str:
         """Return the number of the account that is traded.
@@ -99,7 +101,11 @@ class Accounts:
             CredentialsInvalid: the keys are not accepted, or not for this account.
             VenueUnavailable: the venue does not say.
         """
-        body = await self._of_account(caller, account, "positions", Group.POSITIONS, priority)
+        # One a second is allowed: many closes at once, each sized by the positions, share two answers.
+        body = await self._asked.get(
+            (caller.access.account_id, caller.login.key, account),
+            lambda: self._of_account(caller, account, "positions", Group.POSITIONS, priority),
+        )
         return understood(lambda: read_positions(body), "positions")
 
     async def _only(self, caller: Caller) -> str:
