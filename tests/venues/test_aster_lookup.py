@@ -1,5 +1,6 @@
 """Finding orders and executions at Aster, also old, many and hidden ones."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -7,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from sparky.domain.answers import Unknown
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderState, Side
 from sparky.venues.aster import lookup
 from sparky.venues.aster.parse import read_trades
 from tests.venues.fakes.aster.harness import AsterHarness
 from tests.venues.fakes.server import FakeRequest, FakeResponse, json_response
-from tests.venues.harness import accepted
+from tests.venues.harness import accepted, allow
 
 DAY = timedelta(days=1).total_seconds()
 TRADE = {
@@ -126,6 +128,27 @@ async def test_a_look_up_for_orders_of_another_symbol_finds_none() -> None:
         order = await venue.enter(1)
         assert await venue.find(venue.order(1, symbol="ETHUSDT")) is None
         assert (await venue.shown(order)).symbol == "BTCUSDT"
+
+
+async def test_an_answer_about_another_order_is_none() -> None:
+    async with AsterHarness.open() as venue:
+        order = venue.resting()
+        shown = accepted(await venue.submit(order))
+        handle = venue.server.handle
+
+        async def mistaken(request: FakeRequest) -> FakeResponse:
+            answer = await handle(request)
+            if request.path != "/fapi/v3/order":
+                return answer
+            other = {"orderId": 7, "clientOrderId": venue.client_id(7)}
+            return json_response(200, json.loads(answer.body) | other)
+
+        venue.server.handle = mistaken  # type: ignore[method-assign]
+        for ref in (venue.ref(order), venue.ref(order, shown.venue_order_id)):
+            with pytest.raises(VenueUnavailable, match="another order"):
+                await venue.adapter.find_order(venue.access, ref)
+        outcome = await venue.adapter.cancel(venue.access, venue.ref(order), allow)
+        assert isinstance(outcome, Unknown)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,15 @@ async def test_an_order_that_works_counts_more_than_a_later_one_of_its_id_that_w
     assert (await venue.shown(order)).state is OrderState.FILLED
 
 
+async def test_of_several_orders_of_one_id_the_executed_one_counts(venue: TastytradeHarness) -> None:
+    order = await venue.enter(1)
+    again = replace(venue.resting(), client_order_id=order.client_order_id)
+    later = accepted(await venue.submit(again))
+    assert (await venue.shown(order)).state is OrderState.FILLED
+    accepted(await venue.adapter.cancel(venue.access, venue.ref(order, later.venue_order_id), allow))
+    assert (await venue.shown(order)).state is OrderState.FILLED
+
+
 async def test_without_identifiers_the_only_order_that_fits_is_ours(
     venue: TastytradeHarness, restarted: TastytradeAdapter
 ) -> None:

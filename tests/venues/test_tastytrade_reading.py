@@ -52,7 +52,7 @@ _CANCELLED: dict[str, Any] = {
 _FILL: dict[str, Any] = {
     "ext-group-fill-id": "0",
     "ext-exec-id": "1122",
-    "fill-id": "24_TW::TEST_A47504::20230705.1179-TEST_FILL",
+    "fill-id": "24_TW::A",
     "quantity": 60,
     "fill-price": "100.0",
     "filled-at": "2023-07-05T19:07:32.496+00:00",
@@ -106,11 +106,21 @@ def test_every_status_has_a_state(status: str, filled: int, state: OrderState) -
     assert (order.state, order.filled_quantity, order.quantity) == (state, Decimal(filled), Decimal(100))
 
 
+@pytest.mark.parametrize("status", ["Cancelled", "Expired", "Removed"])
+def test_an_end_whose_executed_part_has_no_fills_yet_is_not_the_end(status: str) -> None:
+    half = [leg(quantity=100, **{"remaining-quantity": "40", "fills": []})]
+    order = read_order({**_CANCELLED, "status": status, "legs": half}).order
+    assert order.state is OrderState.WORKING
+    whole = [leg(quantity=100, **{"remaining-quantity": "40", "fills": [_FILL]})]
+    assert read_order({**_CANCELLED, "status": status, "legs": whole}).order.state.is_terminal
+
+
 def test_the_average_weighs_every_fill() -> None:
-    fills = [_FILL, {**_FILL, "ext-exec-id": "1123", "quantity": "40", "fill-price": Decimal("101.5")}]
+    # The exchange's number is one for both: it names no execution.
+    fills = [_FILL, {**_FILL, "fill-id": "24_TW::B", "quantity": "40", "fill-price": Decimal("101.5")}]
     order = read_order({**_CANCELLED, "status": "Filled", "legs": [leg(quantity=100, fills=fills)]}).order
     assert order.average_price == Decimal("100.6")
-    assert [fill.venue_fill_id for fill in order.fills] == ["1049327/1122", "1049327/1123"]
+    assert [fill.venue_fill_id for fill in order.fills] == ["1049327/24_TW::A", "1049327/24_TW::B"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -12,6 +13,7 @@ from sparky.domain.orders import (
     Side,
     TimeInForce,
 )
+from sparky.venues.tradier.parse import read_one, views
 from tests.venues.fakes.tradier.harness import TradierHarness
 from tests.venues.harness import accepted, allow
 
@@ -35,6 +37,30 @@ async def test_an_order_service_that_fails_is_unknown_and_later_decided(venue: T
     found = await venue.adapter.find_order(venue.access, ref)
     assert found is not None
     assert found.state is OrderState.REFUSED
+
+
+@pytest.mark.parametrize("told", [0, 4])
+def test_filled_is_the_end_once_all_of_it_is_told(told: int) -> None:
+    shown = {
+        "order": {
+            "id": 7,
+            "class": "equity",
+            "type": "market",
+            "symbol": "AAPL",
+            "side": "buy",
+            "quantity": 10,
+            "status": "filled",
+            "exec_quantity": told,
+            "avg_fill_price": 200,
+            "create_date": "2026-03-02T15:00:00.000Z",
+        }
+    }
+    ((_, early),) = views([read_one(shown)])
+    assert not early.state.is_terminal
+    assert early.fills == ()
+    shown["order"]["exec_quantity"] = 10
+    ((_, whole),) = views([read_one(shown)])
+    assert (whole.state, whole.fills[0].quantity) == (OrderState.FILLED, Decimal(10))
 
 
 async def test_orders_of_a_long_day_are_found_over_all_pages(venue: TradierHarness) -> None:

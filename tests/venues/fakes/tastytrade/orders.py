@@ -269,7 +269,7 @@ def _shown_leg(order: WireOrder, index: int, *, routed: bool) -> dict[str, Any]:
             {
                 "ext-group-fill-id": "0",
                 "ext-exec-id": fill.execution_id,
-                "fill-id": f"24_TW::TEST_A{fill.execution_id}",
+                "fill-id": fill_name(fill.execution_id),
                 "quantity": format(fill.quantity, "f"),
                 "fill-price": format(fill.price, "f"),
                 "filled-at": fill.at.isoformat(timespec="milliseconds"),
@@ -278,6 +278,11 @@ def _shown_leg(order: WireOrder, index: int, *, routed: bool) -> dict[str, Any]:
             for fill in fills
         ],
     }
+
+
+def fill_name(execution_id: str) -> str:
+    """Return the venue's name of an execution: an order has it as `fill-id`, a transaction as `exec-id`."""
+    return f"24_TW::TEST_A{execution_id}"
 
 
 def data(status: int, value: Any, **more: Any) -> FakeResponse:

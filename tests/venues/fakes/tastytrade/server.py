@@ -15,6 +15,7 @@ from tests.venues.fakes.tastytrade.logins import Grant, Logins, accounts_of
 from tests.venues.fakes.tastytrade.orders import (
     WireOrder,
     data,
+    fill_name,
     read_order,
     refuse,
     shown,
@@ -217,7 +218,8 @@ class FakeTastytrade(FakeServer):
                     "instrument-type": leg.listed.kind,
                     "symbol": fill.symbol,
                     "order-id": order.number,
-                    "exec-id": fill.execution_id,
+                    "ext-exec-id": fill.execution_id,
+                    "exec-id": fill_name(fill.execution_id),
                     "executed-at": fill.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                     "price": format(fill.price, "f"),
                     "quantity": format(fill.quantity, "f"),

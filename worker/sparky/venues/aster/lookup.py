@@ -77,6 +77,8 @@ class LookUp:
             answer = await self._listed(account, ref, priority)
         else:
             answer = understood(read_order, body)
+            if not is_meant(answer, ref):
+                raise VenueUnavailable("Aster answered about another order than the one that was asked for.")
         return None if answer is None else await self.with_fills(account, answer, priority)
 
     async def with_fills(
@@ -140,7 +142,7 @@ class LookUp:
                 priority=priority,
             )
             page = understood(read_orders, body)
-            found = next((answer for answer in page if _is_meant(answer, ref)), None)
+            found = next((answer for answer in page if is_meant(answer, ref)), None)
             if found is not None or len(page) < _PAGE:
                 return found
             last = max(int(answer.order.venue_order_id) for answer in page)
@@ -230,7 +232,8 @@ def _never(trades: Iterable[Trade]) -> bool:
     return False
 
 
-def _is_meant(answer: OrderAnswer, ref: OrderRef) -> bool:
+def is_meant(answer: OrderAnswer, ref: OrderRef) -> bool:
+    """Tell whether an answer is about the order of a reference."""
     if has_number(ref):
         return answer.order.venue_order_id == ref.venue_order_id
     return answer.order.client_order_id == ref.client_order_id

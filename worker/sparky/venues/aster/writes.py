@@ -12,7 +12,7 @@ from sparky.domain.reasons import Reason
 from sparky.venues.aster.account import read_leverage
 from sparky.venues.aster.client import AsterClient, Said, Write, understood
 from sparky.venues.aster.errors import NO_SUCH_ORDER
-from sparky.venues.aster.lookup import Account, LookUp
+from sparky.venues.aster.lookup import Account, LookUp, is_meant
 from sparky.venues.aster.markets import Markets
 from sparky.venues.aster.orders import cancellation
 from sparky.venues.aster.parse import OrderAnswer, read_order
@@ -62,6 +62,8 @@ class Writer:
             answer = read_order(said.body)
         except Unreadable as error:
             return Unknown(f"Aster's answer to the cancellation was not understood: {error}.")
+        if not is_meant(answer, ref):
+            return Unknown("Aster's answer was about another order than the one that was to be cancelled.")
         return Accepted(await self._with_fills(account, answer))
 
     async def set_leverage(self, account: Account, symbol: str, leverage: int) -> None:

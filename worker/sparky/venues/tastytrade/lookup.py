@@ -105,19 +105,22 @@ class Orders:
         if ref.venue_order_id is not None:
             return _named(await self.by_number(caller, account, ref.venue_order_id, priority), ref)
         seen: list[ReadOrder] = []
-        refused, nameless = None, False
+        named: list[ReadOrder] = []
+        nameless = False
         async for read in self._listed(caller, account, ref.sent_at - _BEFORE, priority):
             if isinstance(read, _Unread):
                 read.check_is_not(ref)
                 nameless = nameless or read.client_order_id is None
                 continue
             if read.order.client_order_id == ref.client_order_id:
-                # The same id may have been sent again after a refusal: the newest that was not one counts.
-                if read.status != "Rejected":
+                if _has_executed(read):
                     return read
-                refused = refused or read
+                named.append(read)
             seen.append(read)
-        found = refused or _sibling(ref, seen) or self._guess(caller, ref, seen)
+        if named:
+            # An id is taken twice there: the one counts that did most, and of equals the newest.
+            return max(named, key=lambda one: (not one.order.state.is_terminal, one.status != "Rejected"))
+        found = _sibling(ref, seen) or self._guess(caller, ref, seen)
         # Whether the parts of a complex order keep identifiers is not known even where orders do.
         if found is None and nameless and (ref.exit_of is not None or not self._echoes(caller, seen)):
             raise VenueUnavailable(f"{LABEL} shows an order that is not understood and may be this one.")
@@ -264,6 +267,10 @@ class Orders:
             f"{LABEL} shows {len(alike)} orders in {ref.symbol} without an identifier that may be this one: "
             "look at the account by hand."
         )
+
+
+def _has_executed(read: ReadOrder) -> bool:
+    return read.order.filled_quantity > 0 or read.status == "Filled"
 
 
 def _sibling(ref: OrderRef, seen: Sequence[ReadOrder]) -> ReadOrder | None:

@@ -118,8 +118,7 @@ def read_order(value: Any) -> ReadOrder:
         complex_tag=fields.optional(fields.text, source, "complex-order-tag", "order"),
         legs=legs,
     )
-    # Only Filled is known to come early; what another end leaves as remaining is nowhere documented.
-    if read.awaits_fills and state is OrderState.FILLED:
+    if read.awaits_fills and (state is OrderState.FILLED or (state.is_terminal and _tells_of_a_part(legs))):
         waiting = OrderState.PARTIALLY_FILLED if read.order.filled_quantity else OrderState.WORKING
         return replace(read, order=replace(read.order, state=waiting))
     return read
@@ -200,12 +199,12 @@ def _read_leg(value: Any, order_id: str) -> ReadLeg:
 
 
 def _read_fill(source: Mapping[str, Any], order_id: str) -> Fill:
-    name = "ext-exec-id" if source.get("ext-exec-id") is not None else "fill-id"
     quantity = number(source, "quantity", "fill")
     if quantity <= 0:
         raise WorkOrderError("fill.quantity", "is not above zero")
     return Fill(
-        venue_fill_id=fill_id(order_id, identifier(source, name, "fill")),
+        # Not `ext-exec-id`, which is the exchange's own number and may repeat where an order goes to several.
+        venue_fill_id=fill_id(order_id, identifier(source, "fill-id", "fill")),
         price=number(source, "fill-price", "fill"),
         quantity=quantity,
         fee=None,
@@ -215,7 +214,7 @@ def _read_fill(source: Mapping[str, Any], order_id: str) -> Fill:
 
 
 def fill_id(order_id: str, execution_id: str) -> str:
-    """Return what names an execution, wherever the venue shows it: exchanges number them each for itself."""
+    """Return what names an execution, wherever the venue shows it."""
     return f"{order_id}/{execution_id}"
 
 
@@ -223,6 +222,11 @@ def _told(leg: ReadLeg, *, done: bool) -> Decimal:
     if done:
         return leg.quantity
     return _ZERO if leg.remaining is None else leg.quantity - leg.remaining
+
+
+def _tells_of_a_part(legs: Sequence[ReadLeg]) -> bool:
+    # That nothing remains may mean that nothing is left to fill of an order that has ended; a part may not.
+    return any(leg.remaining is not None and 0 < leg.remaining < leg.quantity for leg in legs)
 
 
 def _text(source: Mapping[str, Any], name: str) -> str:

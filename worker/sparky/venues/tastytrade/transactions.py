@@ -1,7 +1,8 @@
 """What executions have cost: tastytrade tells fees in the account's transactions, not in its orders.
 
 `GET /accounts/{n}/transactions`: one for each execution, with `order-id`, `exec-id` and every fee beside its
-effect (https://developer.tastytrade.com/docs/guides/pagination-and-filtering).
+effect (https://developer.tastytrade.com/docs/guides/pagination-and-filtering). In recorded answers
+`exec-id` is written as an order's `fill-id`, such as `3_OPT850090305`; `ext-exec-id` is the exchange's own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,7 @@ def _read_trade(source: Mapping[str, Any]) -> AccountFill:
     action = fields.text(source, "action", "transaction")
     if not action.startswith(("Buy", "Sell")):
         raise WorkOrderError("transaction.action", "is neither Buy nor Sell")
-    # Without the exchange's number the transaction's own does: it can name the execution here only.
+    # Without it the transaction's own number does: it can name the execution here only.
     name = "exec-id" if source.get("exec-id") is not None else "id"
     return AccountFill(
         fill=Fill(

@@ -227,6 +227,9 @@ def _order(seen: Seen, client: ClientOrderId | None, order_id: str) -> VenueOrde
     state = _STATES[seen.status or ""]
     if seen.executed and state in {OrderState.WORKING, OrderState.ACCEPTED}:
         state = OrderState.PARTIALLY_FILLED
+    if state is OrderState.FILLED and seen.executed < seen.quantity and not seen.is_spread:
+        # Its one fill is told once: not before all of it is there.
+        state = OrderState.PARTIALLY_FILLED if seen.executed else OrderState.WORKING
     if seen.executed and not seen.average and not seen.is_spread:
         raise wire.NotUnderstood("avg_fill_price")
     refused = errors.turned_down(seen.words) if seen.is_rejected else None
