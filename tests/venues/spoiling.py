@@ -34,18 +34,18 @@ _ODD: Final[tuple[Any, ...]] = (
 
 
 class SpoilingTransport(httpx.AsyncBaseTransport):
-    """Passes requests on, but for one, which is spoilt. `spoilt` is that one's method, once it came."""
+    """Passes requests on, but for one, which is spoilt. `requests` are those that came."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, number: int = 0, spoil: Spoil | None = None) -> None:
         self._inner = inner
         self._number = number
         self._spoil = spoil
-        self.requests = 0
+        self.requests: list[httpx.Request] = []
         self.spoilt: httpx.Request | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests += 1
-        if self._spoil is None or self.requests != self._number:
+        self.requests.append(request)
+        if self._spoil is None or len(self.requests) != self._number:
             return await self._inner.handle_async_request(request)
         self.spoilt = request
         return await self._spoil(self._inner, request)
