@@ -165,5 +165,5 @@ def _is_write(request: httpx.Request) -> bool:
 
 
 def _often(call_name: str) -> int:
-    """Return how often each request goes wrong in another way: writes have many, and are followed by looks."""
+    """Return how often each request goes wrong in another way: a write has many."""
     return 1 if call_name in WRITES else 2
