@@ -12,10 +12,14 @@ class RawServer:
         self.script = list(script)
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
-        self.connections = 0
+        self.connected_at: list[float] = []
         self.asked = asyncio.Event()
         self.url = ""
         self._writers: list[asyncio.StreamWriter] = []
+
+    @property
+    def connections(self) -> int:
+        return len(self.connected_at)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["RawServer"]:
@@ -30,7 +34,7 @@ class RawServer:
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        self.connected_at.append(asyncio.get_running_loop().time())
         self._writers.append(writer)
         try:
             while self.script:

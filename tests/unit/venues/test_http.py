@@ -13,7 +13,10 @@ import pytest
 
 from sparky.domain.answers import NotSent, Unknown
 from sparky.domain.errors import LostClaim, VenueUnavailable
+from sparky.runtime.seams import Seams
+from sparky.venues.budget import Limit
 from sparky.venues.http import NotJson, Reply, Request, VenueHttp
+from sparky.venues.registry import limited_to
 from tests.unit.venues.raw_server import RawServer, answer
 
 SECRET = "Bearer-4f9c0d1e"
@@ -233,6 +236,80 @@ async def test_cancelling_a_write_passes_and_frees_its_connection() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert isinstance(await http.write("sandbox", ORDER, always), Reply)
+
+
+async def test_connections_are_opened_no_faster_than_the_venue_allows() -> None:
+    window = 0.1
+    async with venue(*[b""] * 6, may_connect=limited_to(Limit(2, window), Seams()), read_seconds=0.5) as (
+        server,
+        http,
+    ):
+        writes = [asyncio.create_task(http.write("sandbox", ORDER, always)) for _ in range(6)]
+        endings = await asyncio.gather(*writes)
+    assert all(isinstance(ending, Unknown) for ending in endings)
+    gaps = [
+        later - earlier for earlier, later in zip(server.connected_at, server.connected_at[2:], strict=False)
+    ]
+    # Accepting takes a moment, which is not the same each time.
+    assert len(gaps) == 4
+    assert min(gaps) > 0.7 * window
+
+
+async def test_a_kept_connection_needs_no_turn() -> None:
+    async with venue(answer(b"{}"), answer(b"{}"), may_connect=limited_to(Limit(1, 60), Seams())) as (
+        server,
+        http,
+    ):
+        for _ in range(2):
+            assert isinstance(await http.write("sandbox", ORDER, always), Reply)
+    assert server.connections == 1
+
+
+async def test_what_gets_no_turn_to_connect_in_time_is_not_sent_and_asks_no_permit() -> None:
+    asked: list[None] = []
+    async with venue(b"", may_connect=limited_to(Limit(1, 60), Seams())) as (server, http):
+        first = asyncio.create_task(http.write("sandbox", ORDER, always))
+        await server.asked.wait()
+        outcome = await http.write("sandbox", ORDER, lambda: asked.append(None))
+        with pytest.raises(VenueUnavailable, match="too many connections would have to be opened"):
+            await http.ask("sandbox", QUESTION)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert isinstance(outcome, NotSent)
+    assert asked == []
+
+
+async def test_who_waits_for_his_turn_to_connect_and_is_cancelled_leaves_it_to_the_next() -> None:
+    script = [b"", *[answer(b"{}")] * 2]
+    async with venue(*script, may_connect=limited_to(Limit(1, 0.2), Seams()), connections=3) as (
+        server,
+        http,
+    ):
+        first = asyncio.create_task(http.write("sandbox", ORDER, always))
+        await server.asked.wait()
+        waiting = [asyncio.create_task(http.write("sandbox", ORDER, always)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        waiting[0].cancel()
+        assert isinstance(await waiting[1], Reply)
+        assert isinstance(await http.write("sandbox", ORDER, always), Reply)
+        first.cancel()
+        await asyncio.gather(first, waiting[0], return_exceptions=True)
+    assert server.connections == 2
+
+
+async def test_a_host_that_hangs_takes_no_connection_of_another_environment() -> None:
+    async with (
+        RawServer(b"").listening() as hanging,
+        RawServer(answer(b"{}")).listening() as well,
+        VenueHttp("Tradier", {"sandbox": hanging.url, "live": well.url}, connections=1) as http,
+    ):
+        stuck = asyncio.create_task(http.write("sandbox", ORDER, always))
+        await hanging.asked.wait()
+        assert isinstance(await http.write("live", ORDER, always), Reply)
+        stuck.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stuck
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import pytest
 
 from sparky.domain.errors import ConfigurationError
 from sparky.runtime.seams import Seams
+from sparky.venues.budget import Limit
 from sparky.venues.registry import VENUES, open_venues
 
 
@@ -23,3 +24,9 @@ def test_a_venue_has_a_host_of_its_own_for_each_environment(name: str) -> None:
     assert set(hosts) == {"production", "sandbox"}
     assert len(set(hosts.values())) == 2
     assert all(url.startswith("https://") for url in hosts.values())
+
+
+def test_the_limit_of_new_connections_holds_where_a_venue_has_one() -> None:
+    assert {name: kind.new_connections for name, kind in VENUES.items() if kind.new_connections} == {
+        "oanda": Limit(2, 1.0)
+    }

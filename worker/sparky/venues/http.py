@@ -5,10 +5,10 @@ import html
 import json
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -21,6 +21,8 @@ from sparky.domain.errors import VenueUnavailable
 from sparky.runtime.first_byte import before_first_byte
 from sparky.venues.base import Permit
 from sparky.venues.inflate import ACCEPT_ENCODING, Unreadable, inflate
+
+MayConnect = Callable[[str, float], Awaitable[None]]
 
 _LONGEST_ANSWER: Final = 16 * 1024 * 1024
 _MOST_WORDS: Final = 300
@@ -96,6 +98,10 @@ class _Failure:
     left: bool
 
 
+class _NoTurn(Exception):  # noqa: N818 - says what happened
+    """No new connection may be opened within the time of a request."""
+
+
 class _Departure:
     """Asks the permit at the last moment, and knows whether the request left."""
 
@@ -113,12 +119,23 @@ class _Departure:
         self.left = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What leads to the host of one environment: a host that hangs takes no connection of another's."""
+
+    host: str
+    client: httpx.AsyncClient
+    may_connect: Callable[[], Awaitable[None]]
+
+
 class VenueHttp:
-    """The connections to one venue, for all traders and environments. An async context manager.
+    """The connections to one venue, for all traders. An async context manager.
 
     `venue` is its name in sentences; `hosts` has the base URL of each environment. `connect_seconds` bounds
     the wait for a connection, and together with `read_seconds` the whole request to the last byte of its
-    answer. Cookies are neither kept nor sent: the next request may be another trader's.
+    answer. Each environment has connections of its own; `may_connect` waits for the turn to open one more
+    there within so many seconds, or raises VenueUnavailable. Cookies are neither kept nor sent: the next
+    request may be another trader's.
     """
 
     def __init__(
@@ -129,6 +146,7 @@ class VenueHttp:
         connect_seconds: float = 2.0,
         read_seconds: float = 5.0,
         connections: int = 20,
+        may_connect: MayConnect | None = None,
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -141,14 +159,26 @@ class VenueHttp:
             max_keepalive_connections=connections,
             keepalive_expiry=_KEEP_ALIVE_SECONDS,
         )
+        self._may_connect = may_connect or _at_any_time
         self._ssl_context = ssl_context
         self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._lines: dict[str, _Line] = {}
         self._failures: tuple[type[Exception], ...] = ()
 
     async def __aenter__(self) -> Self:
         self._failures = _failures_of_transport()
-        self._client = httpx.AsyncClient(
+        self._lines = {environment: self._line(environment, url) for environment, url in self._hosts.items()}
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            await line.client.aclose()
+
+    def _line(self, environment: str, url: str) -> _Line:
+        client = httpx.AsyncClient(
             timeout=self._timeout,
             limits=self._limits,
             follow_redirects=False,
@@ -157,14 +187,7 @@ class VenueHttp:
             headers={"User-Agent": f"sparky/{sparky.__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        return _Line(url, client, partial(self._may_connect, environment, self._seconds))
 
     async def ask(self, environment: str, request: Request) -> Reply:
         """Ask a question, once. Any status is an answer.
@@ -196,29 +219,37 @@ class VenueHttp:
         return NotSent(f"{self.venue} was not reached, nothing was sent: {ending.why}.")
 
     async def _exchange(self, environment: str, request: Request, departure: _Departure) -> Reply | _Failure:
-        host = self._hosts.get(environment)
-        if host is None:
+        if environment not in self._hosts:
             known = " and ".join(sorted(self._hosts))
             return _Failure(f"it has no environment {environment!r}, only {known}", left=False)
-        if self._client is None:
+        line = self._lines.get(environment)
+        if line is None:
             return _Failure("its connections are closed, because the worker stops", left=False)
         # Returned, not raised, from here: an exception would carry the transport's own, which quotes headers.
         try:
             async with asyncio.timeout(self._seconds):
-                return await _send(self._client, host, request, departure)
+                return await _send(line, request, departure)
+        except _NoTurn as error:
+            return _Failure(str(error), left=False)
         except self._failures as error:
             if error is departure.refusal:
                 raise
             return _Failure(_name_of(error), departure.left)
 
 
-async def _send(client: httpx.AsyncClient, host: str, request: Request, departure: _Departure) -> Reply:
-    async with client.stream(
+async def _send(line: _Line, request: Request, departure: _Departure) -> Reply:
+    async def turn() -> None:
+        try:
+            await line.may_connect()
+        except VenueUnavailable:
+            raise _NoTurn("too many connections would have to be opened at once") from None
+
+    async with line.client.stream(
         request.method,
-        _exact_url(host, request),
+        _exact_url(line.host, request),
         headers=dict(request.headers),
         content=request.content,
-        extensions=before_first_byte(departure),
+        extensions=before_first_byte(departure, turn),
     ) as response:
         content = bytearray()
         # Raw: the library would unfold a compressed answer whole before it could be measured.
@@ -245,6 +276,10 @@ def _exact_url(host: str, request: Request) -> httpx.URL:
 def _name_of(error: BaseException) -> str:
     # The text may quote a header, and with it a token.
     return "TimeLimit" if type(error) is TimeoutError else type(error).__name__
+
+
+async def _at_any_time(environment: str, within_seconds: float) -> None:
+    """Let connections be opened as they are needed."""
 
 
 def _always() -> None:

@@ -24,6 +24,10 @@ HOSTS: Final[Mapping[str, str]] = {
 }
 # OANDA answers 429 above 120; it asks for no more than 100.
 _LIMIT: Final = Limit(100, 1.0)
+NEW_CONNECTIONS: Final = Limit(2, 1.0)
+"""As OANDA allows them to an address."""
+# Few, so that a burst waits for those that are open rather than for its turn to open more.
+CONNECTIONS: Final = 8
 _LONGEST_PAUSE: Final = 60.0
 _OK: Final = frozenset({200, 201})
 _UNDERSTOOD: Final = frozenset({200, 201, 400, 404})
