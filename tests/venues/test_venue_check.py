@@ -112,6 +112,15 @@ async def test_a_round_trip_confirms_everything_and_leaves_nothing(venue_name: s
 
 
 @pytest.mark.parametrize("venue_name", HARNESSES)
+async def test_a_round_trip_waits_for_the_limits_of_requests(venue_name: str) -> None:
+    async with HARNESSES[venue_name].open() as venue:
+        venue.exhaust_reads()
+        found = await round_trip(venue)
+        assert {one.seen.verdict for one in found.values()} == {Verdict.CONFIRMED}, found
+        assert "fills of both orders" in found
+
+
+@pytest.mark.parametrize("venue_name", HARNESSES)
 async def test_what_goes_wrong_on_the_way_is_told_and_tidied_up(venue_name: str) -> None:
     async with HARNESSES[venue_name].open() as venue:
         venue.fault(Fault.ERROR_503, RequestKind.CANCEL)

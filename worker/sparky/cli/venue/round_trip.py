@@ -7,10 +7,11 @@ smallest size, looked up, seen as a position, given exits where the venue takes 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from sparky.cli.venue.findings import Notebook, Seen, confirmed
 from sparky.cli.venue.orders import Ids, allow, exits_around, far_limit, size_for
+from sparky.cli.venue.patience import PATIENT_SECONDS, Patience
 from sparky.cli.venue.reading import Subject
 from sparky.cli.venue.shown import (
     as_accepted,
@@ -31,6 +32,8 @@ from sparky.domain.answers import Outcome, VenueOrder, VenuePosition
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import ExitKind, ExitRequest, OrderRef, OrderRequest, OrderState, PositionSide, Side
 from sparky.domain.rules import InstrumentRules
+
+Answer = TypeVar("Answer")
 
 POLL_SECONDS: Final = 0.25
 SHOWN_WITHIN_SECONDS: Final = 20.0
@@ -58,6 +61,7 @@ class RoundTrip:
         self._poll_seconds = poll_seconds
         self._shown_within_seconds = shown_within_seconds
         self._ids = Ids(subject.seams.random)
+        self._patience = Patience(subject.seams)
         self._tidying = Tidying(subject, notebook, self._ids)
 
     async def run(self) -> None:
@@ -75,11 +79,12 @@ class RoundTrip:
     async def _begin(self) -> InstrumentRules | None:
         symbol = self._subject.symbol
         # What was there before would be closed with what the round trip opens.
-        before = await self._notebook.ask("nothing is open before", self._others(symbol), nothing_open)
+        before = await self._ask("nothing is open before", lambda: self._others(symbol), nothing_open)
         if before is None or before != (None, 0):
             return None
-        rules = self._adapter.rules(self._access, symbol)
-        return await self._notebook.ask("size of the round trip", rules, self._size)
+        return await self._ask(
+            "size of the round trip", lambda: self._adapter.rules(self._access, symbol), self._size
+        )
 
     async def _others(self, symbol: str) -> tuple[VenuePosition | None, int]:
         position = await self._adapter.position(self._access, symbol)
@@ -95,11 +100,11 @@ class RoundTrip:
         if sent is None or found is None:
             return
         ref = replace(sent, venue_order_id=found.venue_order_id)
-        await self._notebook.ask("found by the venue's id", self._find(ref), echo(ref))
-        await self._notebook.ask("listed among open orders", self._working(ref), listed_once)
+        await self._ask("found by the venue's id", lambda: self._find(ref), echo(ref))
+        await self._ask("listed among open orders", lambda: self._working(ref), listed_once)
         if self._adapter.name in _REPEATED_WHILE_WORKING:
             await self._notebook.ask("client id again while working", self._repeat(limit, ref), guarded)
-        await self._notebook.ask("cancel", self._adapter.cancel(self._access, ref, allow), as_accepted)
+        await self._write("cancel", lambda: self._adapter.cancel(self._access, ref, allow))
         await self._until("shown as cancelled", ref, has_ended)
 
     async def _hold_a_position(self, quantity: Decimal) -> None:
@@ -113,18 +118,30 @@ class RoundTrip:
         if self._adapter.name in _REPEATED_WHEN_FILLED:
             repeat = self._repeat_filled(entry)
             await self._notebook.ask("client id again when filled", repeat, guarded)
-        await self._notebook.ask("position", self._position(), holds(quantity))
+        await self._ask("position", self._position, holds(quantity))
         placed = await self._place_exits(ref, quantity)
         closing = await self._send("close", replace(self._order(Side.SELL, quantity), reduce_only=True))
         closed = None if closing is None else await self._until("close found when filled", closing, has_ended)
         if closed is None:
             return
-        await self._notebook.ask("nothing is open after the close", self._position(), holds(Decimal(0)))
+        await self._ask("nothing is open after the close", self._position, holds(Decimal(0)))
         ids = {filled.venue_order_id, closed.venue_order_id}
-        fills = self._adapter.fills(self._access, self._subject.symbol, began)
-        await self._notebook.ask("fills of both orders", fills, fills_of(ids))
+        symbol = self._subject.symbol
+        await self._ask(
+            "fills of both orders", lambda: self._adapter.fills(self._access, symbol, began), fills_of(ids)
+        )
         if placed:
-            await self._notebook.ask("exits left after the close", self._working(None), what_is_left)
+            await self._ask("exits left after the close", lambda: self._working(None), what_is_left)
+
+    async def _ask(
+        self, what: str, question: Callable[[], Awaitable[Answer]], read: Callable[[Answer], Seen]
+    ) -> Answer | None:
+        return await self._notebook.ask(what, self._patience.ask(question), read, seconds=PATIENT_SECONDS)
+
+    async def _write(self, what: str, write: Callable[[], Awaitable[Outcome]]) -> Outcome | None:
+        return await self._notebook.ask(
+            what, self._patience.send(write), as_accepted, seconds=PATIENT_SECONDS
+        )
 
     def _order(self, side: Side, quantity: Decimal) -> OrderRequest:
         return OrderRequest(
@@ -145,9 +162,7 @@ class RoundTrip:
             bookmark=await self._bookmark(),
         )
         order = replace(order, bookmark=ref.bookmark)
-        outcome = await self._notebook.ask(
-            what, self._adapter.submit(self._access, order, allow), as_accepted
-        )
+        outcome = await self._write(what, lambda: self._adapter.submit(self._access, order, allow))
         if outcome is None or outcome.kind.value in {"refused", "not_sent"}:
             return None
         return ref
@@ -163,13 +178,15 @@ class RoundTrip:
     ) -> VenueOrder | None:
         # By client id alone: the record since the bookmark would find it too, and hide that this does not.
         plain = replace(ref, bookmark=None)
-        return await self._notebook.ask(what, self._poll(plain, enough), shown(enough))
+        return await self._notebook.ask(
+            what, self._poll(plain, enough), shown(enough), seconds=PATIENT_SECONDS
+        )
 
     async def _poll(self, ref: OrderRef, enough: Callable[[VenueOrder], bool]) -> VenueOrder | None:
         clock, sleeper = self._subject.seams.clock, self._subject.seams.sleeper
         give_up_at = clock.monotonic() + self._shown_within_seconds
         while True:
-            found = await self._find(ref)
+            found = await self._patience.ask(lambda: self._find(ref))
             if (found is not None and enough(found)) or clock.monotonic() >= give_up_at:
                 return found
             await sleeper.sleep(self._poll_seconds)
@@ -180,7 +197,7 @@ class RoundTrip:
     async def _find_in_record(self, ref: OrderRef) -> None:
         if ref.bookmark is not None:
             what = "found in the record since before"
-            await self._notebook.ask(what, self._find(ref), echo(ref))
+            await self._ask(what, lambda: self._find(ref), echo(ref))
 
     def _position(self) -> Awaitable[VenuePosition | None]:
         return self._adapter.position(self._access, self._subject.symbol)
