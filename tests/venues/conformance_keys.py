@@ -74,6 +74,9 @@ class KeyCases:
         says_what_to_do(caught.value.reason)
         others = {"sandbox", "practice", "testnet", "production", "live"}
         assert any(word in caught.value.reason.lower() for word in others), caught.value.reason
+        with pytest.raises(CredentialsInvalid) as wrong:
+            await venue.adapter.validate(venue.wrong_access)
+        assert caught.value.reason != wrong.value.reason
 
     @needs(Subject.WITHDRAWAL)
     async def test_keys_that_may_withdraw_are_refused(self, venue: Harness) -> None:

@@ -86,7 +86,9 @@ async def test_nobody_listening_means_not_sent() -> None:
             with pytest.raises(VenueUnavailable, match=r"^Tradier did not answer GET /v1/orders: "):
                 await http.ask("sandbox", QUESTION)
     assert isinstance(outcome, NotSent)
-    assert outcome.reason == "Tradier was not reached, nothing was sent: ConnectError."
+    assert outcome.reason == (
+        "Tradier was not reached, nothing was sent: no connection could be made (ConnectError)."
+    )
 
 
 async def test_waiting_in_vain_for_a_connection_means_not_sent() -> None:

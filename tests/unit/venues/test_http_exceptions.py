@@ -91,7 +91,7 @@ async def test_every_exception_below_ends_as_an_outcome_without_a_secret(moment:
         assert (error.__cause__, error.__context__) == (None, None), kind
         shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args) + repr(outcome)
         assert SECRET not in shown, kind
-        assert outcome.reason.endswith(f"{kind.__name__}.") or kind is TimeoutError
+        assert outcome.reason.endswith(f" ({kind.__name__}).") or kind is TimeoutError
 
 
 def test_the_lists_of_exceptions_are_not_empty() -> None:

@@ -31,6 +31,15 @@ _WORDS_WITHIN: Final = 32 * 1024
 # A longer number would be spelt out in as many digits wherever it is shown or sent.
 _MOST_DIGITS: Final = 60
 _KEEP_ALIVE_SECONDS: Final = 30.0
+# How an ending is told to a person.
+_ENDINGS: Final = {
+    "ConnectError": "no connection could be made",
+    "ConnectTimeout": "no connection could be made in time",
+    "PoolTimeout": "all connections to it are busy",
+    **dict.fromkeys(("ReadTimeout", "WriteTimeout", "TimeLimit"), "it was silent for too long"),
+    **dict.fromkeys(("ReadError", "WriteError", "RemoteProtocolError"), "the connection broke"),
+    "Unreadable": "its answer could not be read",
+}
 # Each alternative runs on to the end when it is not closed: no page takes quadratic time.
 _MARKUP: Final = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|</?[a-z!][^<>]*>", re.IGNORECASE | re.DOTALL
@@ -234,7 +243,7 @@ class VenueHttp:
         except self._failures as error:
             if error is departure.refusal:
                 raise
-            return _Failure(_name_of(error), departure.left)
+            return _Failure(_words_of(error), departure.left)
 
 
 async def _send(line: _Line, request: Request, departure: _Departure) -> Reply:
@@ -273,9 +282,10 @@ def _exact_url(host: str, request: Request) -> httpx.URL:
     return url
 
 
-def _name_of(error: BaseException) -> str:
-    # The text may quote a header, and with it a token.
-    return "TimeLimit" if type(error) is TimeoutError else type(error).__name__
+def _words_of(error: BaseException) -> str:
+    # Its own text may quote a header, and with it a token; its name is for who looks after the worker.
+    name = "TimeLimit" if type(error) is TimeoutError else type(error).__name__
+    return f"{_ENDINGS.get(name, 'the request failed')} ({name})"
 
 
 async def _at_any_time(environment: str, within_seconds: float) -> None:

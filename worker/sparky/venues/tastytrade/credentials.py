@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +27,7 @@ _SECRET: Final = ("client_secret", "api_secret")
 _ACCOUNT: Final = ("account_number", "account_id")
 _PASSWORDS: Final = frozenset({"username", "login", "password", "remember_token", "session_token"})
 _JWT_PARTS: Final = 3
+_HOST: Final = re.compile(r"[a-z0-9.-]{1,100}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ def read_login(access: AccountAccess) -> Login:
             )
         missing = "refresh token (api_key)" if refresh is None else "client secret (api_secret)"
         raise CredentialsInvalid(f"The keys for tastytrade lack the {missing}. {HOW_TO}.")
-    if access.environment == "production" and _issued_by_the_sandbox(given[refresh].reveal()):
+    issuer = _issuer(given[refresh])
+    if access.environment == "production" and issuer is not None and _is_of_the_sandbox(issuer):
         raise CredentialsInvalid(
             "This refresh token was made in tastytrade's sandbox and does not work in production. Save it "
             "for the environment sandbox, or make one on my.tastytrade.com."
@@ -82,22 +85,40 @@ def login_key(environment: str, refresh_token: Secret, client_secret: Secret) ->
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+def whose(login: Login) -> str:
+    """Say why keys may have been refused, as far as their issuer tells; ends without a full stop."""
+    issuer = _issuer(login.refresh_token)
+    if login.environment == "sandbox" and issuer is not None and not _is_of_the_sandbox(issuer):
+        return (
+            f"They seem to be of production, made at {issuer}: save them for the environment production, or "
+            "make keys in tastytrade's sandbox"
+        )
+    return (
+        "The grant was deleted, the client secret was made anew, or they are of the other environment. "
+        f"{HOW_TO} again"
+    )
+
+
 def _first(given: Mapping[str, Secret], names: tuple[str, ...]) -> str | None:
     return next((name for name in names if given.get(name)), None)
 
 
-def _issued_by_the_sandbox(token: str) -> bool:
+def _issuer(token: Secret) -> str | None:
     # Read, not verified: it spares a login at the wrong host, and bad logins block our address for hours.
-    parts = token.split(".")
+    parts = token.reveal().split(".")
     if len(parts) != _JWT_PARTS:
-        return False
+        return None
     try:
         claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (binascii.Error, ValueError):
-        return False
+        return None
     issuer = claims.get("iss") if isinstance(claims, dict) else None
     try:
         host = urlsplit(issuer).hostname if isinstance(issuer, str) else None
     except ValueError:
-        return False
-    return host is not None and "cert" in host.split(".")
+        return None
+    return host if host is not None and _HOST.fullmatch(host) else None
+
+
+def _is_of_the_sandbox(host: str) -> bool:
+    return "cert" in host.split(".")

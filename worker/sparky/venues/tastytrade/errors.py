@@ -66,7 +66,7 @@ _SCOPE: Final = Advice(
 _WAIT: Final = Advice(
     Reason.VENUE_UNAVAILABLE, "Too many requests came at once; the same order may be sent again shortly."
 )
-_VERSION: Final = Advice(Reason.VENUE_REFUSED, "tell the operator: tastytrade does not serve this version.")
+_VERSION: Final = Advice(Reason.VENUE_REFUSED, "Tell the operator: tastytrade does not serve this version.")
 
 _BY_CODE: Final[Mapping[str, Advice]] = {
     "margin_check_failed": _FUNDS,

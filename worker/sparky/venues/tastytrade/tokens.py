@@ -18,7 +18,7 @@ from sparky.keys.secret import Secret
 from sparky.runtime.seams import Clock
 from sparky.venues.base import AccountAccess
 from sparky.venues.http import Reply, Request, VenueHttp, plain_words
-from sparky.venues.tastytrade.credentials import HOW_TO, Login, login_key
+from sparky.venues.tastytrade.credentials import Login, login_key, whose
 from sparky.venues.tastytrade.wire import envelope
 
 _PATH: Final = "/oauth/token"
@@ -157,7 +157,7 @@ class Tokens:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         request = Request("POST", _PATH, headers=headers, content=json.dumps(body).encode())
         try:
-            return _read(await self._http.ask(login.environment, request), login.environment)
+            return _read(await self._http.ask(login.environment, request), login)
         except VenueUnavailable as error:
             return _No(str(error), final=False)
 
@@ -175,7 +175,7 @@ class Tokens:
             grant.unsaved = False
 
 
-def _read(reply: Reply, environment: str) -> _Answer | _No:
+def _read(reply: Reply, login: Login) -> _Answer | _No:
     body = envelope(reply)
     if body is None:
         return _No(f"Tastytrade's answer to a login was not understood (HTTP {reply.status}).", final=False)
@@ -186,8 +186,8 @@ def _read(reply: Reply, environment: str) -> _Answer | _No:
         return _No(f"Tastytrade answered a login with HTTP {reply.status} {code}.", final=False)
     said = plain_words(f"{words} ({code})" if words else code)
     return _No(
-        f"Tastytrade does not accept these keys in its {environment} environment: {said}. The grant was "
-        f"deleted, the client secret was made anew, or they are of the other environment. {HOW_TO} again.",
+        f"Tastytrade does not accept these keys in its {login.environment} environment: {said}. "
+        f"{whose(login)}.",
         final=True,
     )
 
