@@ -20,7 +20,7 @@ from tests.venues.fakes.oanda.harness import OandaHarness
 from tests.venues.fakes.oanda.instruments import PRICES
 from tests.venues.fakes.oanda.ledger import Ledger
 from tests.venues.fakes.oanda.market import meet
-from tests.venues.fakes.server import FakeRequest, Fault, RequestKind
+from tests.venues.fakes.server import FakeRequest, FakeResponse, Fault, RequestKind
 from tests.venues.harness import accepted
 
 
@@ -48,6 +48,27 @@ async def test_a_filled_order_is_found_whether_or_not_oanda_finds_it_by_its_clie
     assert found is not None
     assert (found.state, found.filled_quantity) == (OrderState.FILLED, order.quantity)
     assert bool(asked_for(venue, "sinceid")) is not finds_ended
+
+
+async def test_an_order_that_was_sent_again_after_a_fault_of_oandas_is_the_one_that_counts(
+    venue: OandaHarness,
+) -> None:
+    order = await venue.marked(venue.order())
+    ledger = next(iter(venue.server.ledgers.values()))
+    content = {"instrument": "EUR_USD", "units": "1000", "clientExtensions": {"id": order.client_order_id}}
+    first, _ = ledger.create("MARKET", content, reason="CLIENT_ORDER")
+    ledger.cancel(first, "INTERNAL_SERVER_ERROR")
+    assert (await venue.shown(order)).state is OrderState.REFUSED
+    accepted(await venue.submit(order))
+    handle = venue.server.handle
+
+    async def names_the_first(request: FakeRequest) -> FakeResponse:
+        path = request.path.replace(f"orders/@{order.client_order_id}", f"orders/{first.order_id}")
+        return await handle(replace(request, path=path))
+
+    venue.server.handle = names_the_first  # type: ignore[method-assign]
+    found = await venue.shown(order)
+    assert (found.state, found.filled_quantity) == (OrderState.FILLED, order.quantity)
 
 
 async def test_a_clock_that_is_ahead_of_oandas_hides_no_order(venue: OandaHarness) -> None:

@@ -117,6 +117,19 @@ async def test_without_identifiers_what_looks_different_is_not_ours(venue: Tasty
     assert await venue.find(order) is None
 
 
+async def test_without_identifiers_an_order_whose_answer_came_is_no_other_ones(
+    venue: TastytradeHarness,
+) -> None:
+    venue.server.echoes = False
+    await venue.enter(1)
+    order = venue.order(2)
+    venue.ref(order)
+    venue.fault(Fault.DROP_REQUEST, RequestKind.ORDER)
+    assert isinstance(await venue.submit(order), Unknown)
+    venue.heal()
+    assert await venue.find(order) is None
+
+
 async def test_without_identifiers_two_that_fit_cannot_be_told_apart(venue: TastytradeHarness) -> None:
     venue.server.echoes = False
     order = venue.order(1)

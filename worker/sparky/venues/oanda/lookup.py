@@ -14,7 +14,7 @@ from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderRef
 from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.client import OandaClient
-from sparky.venues.oanda.errors import NO_SUCH_ORDER, is_duplicate
+from sparky.venues.oanda.errors import NO_SUCH_ORDER, is_duplicate, refused
 from sparky.venues.oanda.history import History, rejected_order, tell, venue_order
 from sparky.venues.oanda.parse import understanding
 from sparky.venues.oanda.record import read_from, read_since, transaction_number
@@ -46,7 +46,10 @@ class OandaLookup:
         The direct question is the quick one. Just after an order was created it may answer that there is
         none, so what counts is the record: from the bookmark on or, without one, from when it was sent.
         """
-        found = await self._directly(account, ref) or await self._in_record(account, ref)
+        direct = await self._directly(account, ref)
+        found: History | Rejected | None = direct
+        if direct is None or _may_have_been_sent_again(direct):
+            found = await self._in_record(account, ref) or direct
         if found is None:
             found = await self._by_trade(account, ref.client_order_id)
         if isinstance(found, Rejected):
@@ -139,6 +142,12 @@ def order_specifier(client_id: ClientOrderId, venue_id: str | None) -> str:
     """Return what names an order in a path: OANDA's number of it or, without one, `@` and the client id."""
     known = venue_id is not None and venue_id.isascii() and venue_id.isdigit()
     return venue_id if venue_id is not None and known else f"@{quote(client_id, safe='')}"
+
+
+def _may_have_been_sent_again(history: History) -> bool:
+    # With the same client id, of which the direct question names one order only.
+    ended = history.cancelled
+    return ended is not None and not history.fills and refused(ended.reason).try_again
 
 
 def _working(order: Created, trade: Trade | None) -> VenueOrder | None:

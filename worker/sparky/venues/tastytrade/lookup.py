@@ -78,6 +78,7 @@ class Orders:
         self._sleeper = seams.sleeper
         self._sent: OrderedDict[str, _Looks] = OrderedDict()
         self._echoing: set[str] = set()
+        self._numbers: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def remember(self, body: Mapping[str, Any]) -> None:
         """Keep what an order that is about to be sent says."""
@@ -88,6 +89,13 @@ class Orders:
         self._sent[body["external-identifier"]] = _Looks(body["order-type"], legs)
         while len(self._sent) > _MOST_REMEMBERED:
             self._sent.popitem(last=False)
+
+    def note_number(self, environment: str, order: VenueOrder) -> None:
+        """Keep whose order a number of the venue is: it can be no other one's."""
+        if order.client_order_id is not None:
+            self._numbers[environment, order.venue_order_id] = order.client_order_id
+        while len(self._numbers) > _MOST_REMEMBERED:
+            self._numbers.popitem(last=False)
 
     def has_echoed(self, environment: str) -> None:
         """Take note that the venue gives identifiers back there."""
@@ -251,6 +259,7 @@ class Orders:
         if self._echoes(caller, seen):
             return None
         looks = self._sent.get(ref.client_order_id)
+        environment, nobodys = caller.login.environment, {None, ref.client_order_id}
         earliest = ref.sent_at - _BEFORE
         alike = [
             read
@@ -258,6 +267,7 @@ class Orders:
             if read.source in {SOURCE, None}
             and (read.received_at is None or read.received_at >= earliest)
             and _may_be(read, ref, looks)
+            and self._numbers.get((environment, read.order.venue_order_id)) in nobodys
         ]
         if not alike:
             return None

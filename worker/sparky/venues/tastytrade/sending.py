@@ -152,7 +152,11 @@ class Sender:
         pairs = [(read, body["external-identifier"]) for read, body in zip(reads, bodies, strict=True)]
         if any(read.order.client_order_id == client_id for read, client_id in pairs):
             self._orders.has_echoed(caller.login.environment)
-        return [_outcome(read, client_id) for read, client_id in pairs]
+        outcomes = [_outcome(read, client_id) for read, client_id in pairs]
+        for outcome in outcomes:
+            if isinstance(outcome, Accepted):
+                self._orders.note_number(caller.login.environment, outcome.order)
+        return outcomes
 
 
 def _read_answer(reply: Reply, expected: int) -> list[ReadOrder]:
