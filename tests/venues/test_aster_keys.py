@@ -12,7 +12,7 @@ from sparky.venues.aster.account import read_agents
 from sparky.venues.aster.credentials import read_keys
 from sparky.venues.aster.reading import Unreadable
 from tests.venues.fakes.aster.harness import AsterHarness, agent, secret, wallet
-from tests.venues.fakes.server import FakeResponse
+from tests.venues.fakes.server import FakeRequest, FakeResponse, json_response
 from tests.venues.harness import refused, says_what_to_do
 
 USER = wallet(7)
@@ -133,6 +133,23 @@ async def test_an_agent_that_is_gone_is_named_even_where_strangers_get_zeros() -
             if name != "rules":
                 with pytest.raises(CredentialsInvalid):
                     print(name, await question())
+
+
+async def test_an_order_is_not_called_absent_by_what_strangers_are_told() -> None:
+    async with AsterHarness.open() as venue:
+        order = await venue.enter(1)
+        venue.server.answers_strangers_with_zeros = True
+        venue.revoke_key()
+        handle = venue.server.handle
+
+        async def knows_no_order(request: FakeRequest) -> FakeResponse:
+            if request.path == "/fapi/v3/order":
+                return json_response(400, {"code": -2013, "msg": "Order does not exist."})
+            return await handle(request)
+
+        venue.server.handle = knows_no_order  # type: ignore[method-assign]
+        with pytest.raises(CredentialsInvalid):
+            await venue.adapter.find_order(venue.access, venue.ref(order))
 
 
 async def test_nothing_is_flat_while_the_agents_cannot_be_asked_for() -> None:

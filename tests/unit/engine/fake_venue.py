@@ -137,9 +137,11 @@ class FakeVenue:
         if self.hangs_from is not None and len(self.refs) > self.hangs_from:
             await asyncio.sleep(3600)
         self.look_ups.append(LoopClock().monotonic())
-        await self._answer()
+        # What is told is how things stood when the question came.
         seen = self.orders.get(ref.client_order_id)
-        return None if seen is None or seen.shown_from > LoopClock().monotonic() else seen.order
+        shown = seen is not None and seen.shown_from <= LoopClock().monotonic()
+        await self._answer()
+        return seen.order if seen is not None and shown else None
 
     async def bookmark(self, access: AccountAccess) -> str | None:
         del access

@@ -97,6 +97,17 @@ async def test_a_request_still_under_way_from_a_dead_worker_is_found() -> None:
     assert len(world.venue.executed) == 1
 
 
+async def test_a_look_up_that_began_within_the_window_and_ended_behind_it_proves_no_absence() -> None:
+    world = World()
+    world.venue.latency = 3.0
+    world.venue.hidden_for = 4.9
+    world.venue.script.append("lost")
+    signal = world.signal()
+    await world.run()
+    assert signal.status == "done"
+    assert len(world.venue.executed) == len(world.venue.submitted) == 1
+
+
 async def test_an_old_entry_that_never_reached_the_venue_expires() -> None:
     world = World()
     signal = world.begun(world.signal(age=100), "submitting")
