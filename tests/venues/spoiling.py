@@ -22,6 +22,12 @@ _ODD: Final[tuple[Any, ...]] = (
     "-",
     "1e9999",
     "x" * 50,
+    # More digits than Python makes a number of, half a character, and times at the ends of the calendar.
+    "9" * 5000,
+    "\ud800",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-23:59",
+    253_402_300_799_000,
     [],
     {},
     0,

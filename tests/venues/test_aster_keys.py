@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sparky.domain.answers import Accepted
 from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.keys.secret import Secret
 from sparky.venues.aster.account import read_agents
@@ -13,7 +14,7 @@ from sparky.venues.aster.credentials import read_keys
 from sparky.venues.aster.reading import Unreadable
 from tests.venues.fakes.aster.harness import AsterHarness, agent, secret, wallet
 from tests.venues.fakes.server import FakeRequest, FakeResponse, json_response
-from tests.venues.harness import refused, says_what_to_do
+from tests.venues.harness import accepted, refused, says_what_to_do
 
 USER = wallet(7)
 ROW = {"agentAddress": agent(3).upper().replace("0X", "0x"), "canPerpTrade": True, "canWithdraw": False}
@@ -81,6 +82,11 @@ def test_the_last_day_of_an_agent_is_read_as_number_or_text(expired: Any) -> Non
     assert found.expires_at == datetime(2029, 3, 11, 17, 43, 15, 40_000, tzinfo=UTC)
 
 
+def test_a_last_day_of_thousands_of_digits_is_none_that_is_told() -> None:
+    (found,) = read_agents([{**ROW, "expired": "9" * 5000}])
+    assert found.expires_at is None
+
+
 @pytest.mark.parametrize("body", [None, [], "", 3, [None], [{}], {"data": 3}, [{"agentAddress": 3}]])
 def test_what_is_no_list_of_agents_is_none(body: Any) -> None:
     if body == []:
@@ -122,6 +128,22 @@ async def test_where_agents_are_not_listed_the_balance_proves_the_keys_and_a_not
         assert await venue.side() is None
         with pytest.raises(CredentialsInvalid):
             await venue.adapter.validate(venue.wrong_access)
+
+
+async def test_what_strangers_are_told_of_a_wallet_is_not_taken_for_its_own_traders() -> None:
+    async with AsterHarness.open() as venue:
+        venue.wallet.hedged = True
+        true_answers = venue.server.handle
+
+        async def zeros(request: FakeRequest) -> FakeResponse:
+            if request.path == "/fapi/v3/positionSide/dual":
+                return json_response(200, {"dualSidePosition": False})
+            return await true_answers(request)
+
+        venue.server.handle = zeros  # type: ignore[method-assign]
+        assert not isinstance(await venue.submit(venue.order(1), access=venue.wrong_access), Accepted)
+        venue.server.handle = true_answers  # type: ignore[method-assign]
+        accepted(await venue.submit(venue.order(2)))
 
 
 async def test_an_agent_that_is_gone_is_named_even_where_strangers_get_zeros() -> None:

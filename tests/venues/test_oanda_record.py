@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparky.domain.answers import Unknown
-from sparky.domain.errors import VenueUnavailable
+from sparky.domain.errors import VenueUnavailable, WorkOrderError
 from sparky.domain.orders import ExitKind, OrderState, Side
 from sparky.venues.oanda.history import History, tell, venue_order
+from sparky.venues.oanda.record import transaction_number
 from tests.unit.runtime.virtual_seams import VirtualTime
 from tests.venues.conformance_faults import ENDS
 from tests.venues.fakes.oanda.harness import OandaHarness
@@ -107,6 +108,12 @@ async def test_a_record_that_does_not_go_on_is_no_proof_of_absence(venue: OandaH
     venue.server.repeats_page = True
     with pytest.raises(VenueUnavailable, match="to its end"):
         await venue.adapter.find_order(venue.access, venue.ref(order))
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "", "-1", "1.5", "\u0663"])
+def test_what_is_no_number_of_a_transaction_is_not_understood(text: str) -> None:
+    with pytest.raises(WorkOrderError):
+        transaction_number(text)
 
 
 async def test_what_others_write_into_the_record_is_not_read_closely(venue: OandaHarness) -> None:

@@ -96,8 +96,19 @@ async def test_many_bad_keys_do_not_get_our_address_blocked(venue: TastytradeHar
     assert venue.server.logins.bad_logins == 5
     venue.expire_token()
     await venue.side()
+    with pytest.raises(VenueUnavailable, match="Several keys were refused"):
+        await venue.side(venue.other_access)
     venue.pass_time(601)
     await venue.side(venue.other_access)
+
+
+async def test_bad_keys_of_others_stop_no_keys_that_are_proved(venue: TastytradeHarness) -> None:
+    for number in range(6):
+        grant = Grant(refresh_token(f"nobody{number}", "https://api.cert.tastyworks.com"), "wrong", ["X"])
+        with pytest.raises((CredentialsInvalid, VenueUnavailable)):
+            await venue.adapter.balance(account_access(grant, f"bad{number}"))
+    # As after a restart: this process has never used them.
+    await venue.side(replace(venue.access, is_proved=True))
 
 
 async def test_a_rotated_token_is_written_back_under_its_name_and_used_from_then_on(

@@ -49,6 +49,18 @@ def test_times_in_other_zones_become_utc() -> None:
     assert order.received_at.tzinfo is not timezone(timedelta(hours=-5))
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_times_that_cannot_be_reckoned_with_are_refused(moment: str) -> None:
+    with pytest.raises(WorkOrderError, match="ISO 8601"):
+        work_order(received_at=moment)
+
+
+@pytest.mark.parametrize("status", ["valid", "pending", "invalid", None])
+def test_keys_are_proved_while_the_account_is_valid(status: str | None) -> None:
+    account = work_order_json()["account"] | {"status": status}
+    assert work_order(account=account).account.is_proved is (status == "valid")
+
+
 @pytest.mark.parametrize("fraction", ["", ".5", ".50000", ".500000"])
 def test_times_are_read_with_as_many_digits_as_postgres_writes(fraction: str) -> None:
     order = work_order(received_at=f"2026-03-02T14:30:04{fraction}+00:00")

@@ -151,11 +151,11 @@ async def test_the_venue_is_given_the_account_number_and_the_means_to_keep_keys(
     world = World()
     worker = Worker(world.database, world.venue, seed=0, batch=1, most=1)
     raw: dict[str, Any] = world.signal().order["account"]
-    order = work_order(account=raw | {"account_number": "101-001-1"})
+    order = work_order(account=raw | {"account_number": "101-001-1", "status": "valid"})
     opened = await worker.desk.open(order.user_id, order.account)
     await opened.validate()
     (access,) = world.venue.accesses
-    assert access.account_number == "101-001-1"
+    assert (access.account_number, access.is_proved) == ("101-001-1", True)
     await access.keep_credentials(given())
     await worker.desk.close()
     assert stored(world) == (2, {"api_key": TOKEN})

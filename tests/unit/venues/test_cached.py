@@ -33,6 +33,16 @@ async def test_a_value_is_loaded_once_until_it_is_too_old() -> None:
     assert await cached.get("a", load) == 2
 
 
+async def test_what_is_past_its_time_is_not_held_for_ever() -> None:
+    time, load = VirtualTime(), Loads()
+    cached = Cached[str, int](60, time)
+    for key in "abc":
+        await cached.get(key, load)
+    time.jump(61)
+    await cached.get("d", load)
+    assert list(cached._kept) == ["d"]
+
+
 async def test_many_who_ask_at_once_share_one_load() -> None:
     cached, load = Cached[str, int](60, VirtualTime()), Loads()
     assert await asyncio.gather(*(cached.get("a", load) for _ in range(9))) == [1] * 9

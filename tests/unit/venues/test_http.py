@@ -326,6 +326,11 @@ async def test_a_host_that_hangs_takes_no_connection_of_another_environment() ->
         b"[" * 99999,
         b"[" + b"9" * 99 + b"]",
         b"[Infinity]",
+        rb'"\ud83d"',
+        rb'"\ude00\ud83d"',
+        rb'"\u0000"',
+        b'"\xed\xa0\x80"',
+        "{}".encode("utf-16"),
     ],
 )
 def test_what_is_not_json_is_said_without_quoting_it(content: bytes) -> None:
@@ -333,6 +338,10 @@ def test_what_is_not_json_is_said_without_quoting_it(content: bytes) -> None:
         Reply(200, {}, content).json()
     assert str(caught.value) == "an answer with HTTP status 200 is not JSON"
     assert caught.value.__context__ is None
+
+
+def test_text_may_hold_any_whole_character() -> None:
+    assert Reply(200, {}, rb'"\ud83d\ude00 \u00e9 \\n"').json() == "\U0001f600 \u00e9 \\n"
 
 
 def test_numbers_keep_every_digit() -> None:

@@ -10,6 +10,9 @@ from uuid import UUID
 
 from sparky.domain.errors import WorkOrderError
 
+# Beyond them arithmetic on times fails.
+_YEARS: Final = range(1970, 2200)
+
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
@@ -117,9 +120,9 @@ def moment(source: Mapping[str, Any], name: str, path: str) -> datetime:
     value = text(source, name, path)
     # fromisoformat also reads week dates and bare days, which nobody writes here on purpose
     parsed = _parse_time(value) if _DAY_AND_TIME.match(value) else None
-    if parsed is None or parsed.tzinfo is None:
+    if parsed is None:
         raise WorkOrderError(f"{path}.{name}", "must be an ISO 8601 time with an offset")
-    return parsed.astimezone(UTC)
+    return parsed
 
 
 def identifier(source: Mapping[str, Any], name: str, path: str) -> str:
@@ -147,9 +150,10 @@ def decimal_text(value: Decimal) -> str:
 
 def _parse_time(value: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
+    return parsed.astimezone(UTC) if parsed.tzinfo is not None and parsed.year in _YEARS else None
 
 
 def _kind(value: Any) -> str:

@@ -51,7 +51,8 @@ class Claim:
 class Account:
     """The trader's login. Its keys are asked for apart, where they are used.
 
-    `account_number` is the venue's own, as the trader gave it or a validation found it.
+    `account_number` is the venue's own, as the trader gave it or a validation found it. `is_proved`: the
+    venue has accepted these keys at their last validation.
     """
 
     id: AccountId
@@ -59,6 +60,7 @@ class Account:
     environment: str
     key_version: int
     account_number: str | None = None
+    is_proved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +260,7 @@ def parse_account(source: Mapping[str, Any]) -> Account:
         environment=fields.text(source, "environment", path),
         key_version=fields.integer(source, "key_version", path),
         account_number=fields.optional(fields.text, source, "account_number", path),
+        is_proved=fields.optional(fields.text, source, "status", path) == "valid",
     )
 
 

@@ -153,6 +153,7 @@ class AccountDesk:
             environment=account.environment,
             credentials=keys.credentials,
             account_number=account.account_number,
+            is_proved=account.is_proved,
             keep_credentials=keys.keep,
         )
         return OpenAccount(adapter, access, self._timeout_seconds, self._clock, self._silences)

@@ -35,7 +35,8 @@ async def _keep_nothing(credentials: Mapping[str, Secret]) -> None:
 class AccountAccess:
     """One trader's account with its opened credentials, for the time of one work order.
 
-    `account_number` is the venue's own number of the account, where the trader has given it.
+    `account_number` is the venue's own number of the account, where the trader has given it. `is_proved`: the
+    venue has accepted these keys before, so they are no guesses.
     """
 
     account_id: AccountId
@@ -43,6 +44,7 @@ class AccountAccess:
     environment: str
     credentials: Mapping[str, Secret]
     account_number: str | None = None
+    is_proved: bool = False
     keep_credentials: KeepCredentials = _keep_nothing
 
 

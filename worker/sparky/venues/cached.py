@@ -27,6 +27,8 @@ class _Load:
 class Cached(Generic[K, V]):
     """Keeps values for `max_age_seconds`, at most `most` of them: the longest unused one goes first.
 
+    One that is past its time goes with it, and is not held for as long as the process runs.
+
     Whoever asks for a key that is being loaded waits for that load; when it fails, the next one loads.
     """
 
@@ -74,5 +76,8 @@ class Cached(Generic[K, V]):
     def _keep(self, key: K, value: V) -> None:
         self._kept[key] = _Kept(value, self._clock.monotonic() + self._max_age)
         self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
+        while self._kept and (len(self._kept) > self._most or self._is_over(next(iter(self._kept)))):
             self._kept.popitem(last=False)
+
+    def _is_over(self, key: K) -> bool:
+        return self._clock.monotonic() >= self._kept[key].until

@@ -40,6 +40,11 @@ _ENDINGS: Final = {
     **dict.fromkeys(("ReadError", "WriteError", "RemoteProtocolError"), "the connection broke"),
     "Unreadable": "its answer could not be read",
 }
+# Zero, and a surrogate that is not one of a pair.
+_ESCAPED_HALF: Final = re.compile(
+    r"\\u(?:0000|d[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2}\\u)d[c-f][0-9a-f]{2})",
+    re.IGNORECASE,
+)
 # Each alternative runs on to the end when it is not closed: no page takes quadratic time.
 _MARKUP: Final = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|</?[a-z!][^<>]*>", re.IGNORECASE | re.DOTALL
@@ -76,12 +81,16 @@ class Reply:
         """Return the content; numbers with a fraction come as Decimal.
 
         Raises:
-            NotJson: it is not JSON, or has NaN, an infinity, or a number of more than 60 digits.
+            NotJson: it is not JSON, or has NaN, an infinity, a number of more than 60 digits, or text that is
+                none: with half a character, or with the character 0, which no database keeps.
         """
         # Raised outside of the handler: the decoder's error carries the content.
         try:
             return json.loads(
-                self.content, parse_float=_fraction, parse_int=_integer, parse_constant=_no_number
+                _whole_text(self.content),
+                parse_float=_fraction,
+                parse_int=_integer,
+                parse_constant=_no_number,
             )
         except (ValueError, RecursionError):
             pass
@@ -326,6 +335,13 @@ def _failures_of_transport() -> tuple[type[Exception], ...]:
 def _shared_ssl_context() -> ssl.SSLContext:
     # The certificates of the authorities take megabytes: one copy serves all venues.
     return httpx.create_ssl_context()
+
+
+def _whole_text(content: bytes) -> str:
+    text = content.decode("utf-8-sig")
+    if _ESCAPED_HALF.search(text) is not None:
+        raise ValueError("a text is not whole")
+    return text
 
 
 def _fraction(text: str) -> Decimal:

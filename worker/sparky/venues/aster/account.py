@@ -1,5 +1,6 @@
 """What Aster says of an account: its money, its position mode, and the agents that may sign for it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sparky.domain.answers import Balance
-from sparky.venues.aster.reading import Unreadable, decimal, integer, list_of, mapping, moment, text
+from sparky.venues.aster.reading import (
+    Unreadable,
+    decimal,
+    integer,
+    list_of,
+    mapping,
+    milliseconds,
+    moment,
+    text,
+)
 
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 # The margin asset comes first that most symbols are settled in.
 _CURRENCIES: Final = ("USDT", "USDF", "USDC", "USD1")
 
@@ -27,7 +38,7 @@ class Agent:
 
 def read_time(body: Any) -> int:
     """Read the milliseconds of the venue's clock."""
-    return integer(mapping(body, "time"), "serverTime")
+    return milliseconds(mapping(body, "time"), "serverTime")
 
 
 def read_balance(body: Any) -> Balance:
@@ -88,7 +99,7 @@ def read_agents(body: Any) -> Sequence[Agent]:
 def _read_agent(source: Mapping[str, Any]) -> Agent:
     expired = source.get("expired")
     if isinstance(expired, str):
-        expired = int(expired) if expired.isascii() and expired.isdigit() else None
+        expired = int(expired) if _MILLISECONDS.fullmatch(expired) else None
     listed = source.get("ipWhitelist")
     return Agent(
         address=text(source, "agentAddress").lower(),

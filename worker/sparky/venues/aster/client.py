@@ -209,7 +209,8 @@ class AsterClient:
         return self._budgets.of(("ip", environment), _WEIGHT)
 
     def _order_budget(self, environment: str, keys: AsterKeys) -> Budget:
-        return self._budgets.of(("orders", environment, keys.user), _ORDERS)
+        # The wallet alone is what a trader says: no keys of another's may spend or block what is left of it.
+        return self._budgets.of(("orders", environment, keys.user, keys.agent.address), _ORDERS)
 
     def _heed(self, environment: str, keys: AsterKeys | None, reply: Reply) -> AsterError | None:
         """Take in what an answer says of limits, bans and the clock; return the error that it is."""

@@ -37,7 +37,9 @@ class Markets:
         self._keys = keys
         self._sleeper = seams.sleeper
         self._instruments: Cached[str, Instruments] = Cached(_RULES_SECONDS, seams.clock)
-        self._hedged: Cached[tuple[str, str], bool] = Cached(_MODE_SECONDS, seams.clock, most=_MOST_MODES)
+        self._hedged: Cached[tuple[str, str, str], bool] = Cached(
+            _MODE_SECONDS, seams.clock, most=_MOST_MODES
+        )
 
     async def instrument(
         self, environment: str, symbol: str, priority: Priority = Priority.READ
@@ -68,7 +70,7 @@ class Markets:
             )
             return understood(read_mode, body)
 
-        return await self._hedged.get((account.environment, account.keys.user), load)
+        return await self._hedged.get(_key(account), load)
 
     async def open_positions(
         self, account: Account, symbol: str | None, priority: Priority = Priority.READ
@@ -107,4 +109,9 @@ class Markets:
         if refused.venue_code in _CODES_OF_STEPS:
             self._instruments.forget(account.environment)
         if refused.venue_code in _CODES_OF_MODE:
-            self._hedged.forget((account.environment, account.keys.user))
+            self._hedged.forget(_key(account))
+
+
+def _key(account: Account) -> tuple[str, str, str]:
+    # With the agent: Aster may answer keys that are not the wallet's with a mode that is not the wallet's.
+    return account.environment, account.keys.user, account.keys.agent.address

@@ -10,7 +10,8 @@ from sparky.domain.errors import WorkOrderError
 
 _PLACE: Final = "aster"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS: Final = 253_402_300_799_000
+# Of the year 2200: beyond the years that Python counts, arithmetic on times fails.
+_LATEST_MS: Final = 7_258_118_400_000
 
 
 class Unreadable(ValueError):  # noqa: N818 - says what the answer is
@@ -64,9 +65,14 @@ def optional_decimal(source: Mapping[str, Any], name: str) -> Decimal | None:
     return None if source.get(name) is None else decimal(source, name)
 
 
+def milliseconds(source: Mapping[str, Any], name: str) -> int:
+    """Return a moment as it travels: in milliseconds since 1970."""
+    value = integer(source, name)
+    if value > _LATEST_MS:
+        raise Unreadable(f"{_PLACE}.{name}")
+    return value
+
+
 def moment(source: Mapping[str, Any], name: str) -> datetime:
     """Return a moment, which travels as milliseconds."""
-    milliseconds = integer(source, name)
-    if milliseconds > _LATEST_MS:
-        raise Unreadable(f"{_PLACE}.{name}")
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _EPOCH + timedelta(milliseconds=milliseconds(source, name))

@@ -16,6 +16,7 @@ from sparky.venues.oanda.errors import NOT_LET_IN
 from sparky.venues.oanda.parse import read_balance, understanding
 
 _MAX_AGE_SECONDS: Final = 3600.0
+_MOST_ACCOUNTS: Final = 10_000
 _PLACE: Final = "summary"
 _WORDS: Final = {
     "production": ("live", "its live host"),
@@ -28,7 +29,9 @@ class Accounts:
 
     def __init__(self, client: OandaClient, clock: Clock) -> None:
         self._client = client
-        self._kept: Cached[tuple[str, str, str | None], Account] = Cached(_MAX_AGE_SECONDS, clock)
+        self._kept: Cached[tuple[str, str, str | None], Account] = Cached(
+            _MAX_AGE_SECONDS, clock, most=_MOST_ACCOUNTS
+        )
 
     async def open(self, access: AccountAccess, *, priority: Priority = Priority.READ) -> Account:
         """Return the account, asked for or remembered.

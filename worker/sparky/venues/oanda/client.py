@@ -5,6 +5,7 @@ a second on kept connections and two new connections a second, in .../rest-live-
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,6 +35,8 @@ _UNDERSTOOD: Final = frozenset({200, 201, 400, 404})
 _NO_ENTRY: Final = frozenset({401, 403})
 _TOO_MANY: Final = 429
 _MOST_BOOKMARKS: Final = 10_000
+TRANSACTION_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+"""What OANDA counts an account's transactions by. Longer ones Python would not even read."""
 _DEPTH_OF_NUMBER: Final = 3
 
 
@@ -147,7 +150,7 @@ class OandaClient:
         newest = answer.body.get("lastTransactionID")
         # /v3/accounts/{number}/…
         key = (environment, path.split("/")[3] if path.count("/") > _DEPTH_OF_NUMBER else "")
-        if not (key[1] and isinstance(newest, str) and newest.isascii() and newest.isdigit()):
+        if not (key[1] and isinstance(newest, str) and TRANSACTION_NUMBER.fullmatch(newest)):
             return
         if key not in self._newest and len(self._newest) >= _MOST_BOOKMARKS:
             self._newest.clear()

@@ -13,7 +13,7 @@ from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderRef
 from sparky.venues.oanda.account import Account
-from sparky.venues.oanda.client import OandaClient
+from sparky.venues.oanda.client import TRANSACTION_NUMBER, OandaClient
 from sparky.venues.oanda.errors import NO_SUCH_ORDER, is_duplicate, refused
 from sparky.venues.oanda.history import History, rejected_order, tell, venue_order
 from sparky.venues.oanda.parse import understanding
@@ -95,7 +95,7 @@ class OandaLookup:
         )
 
     async def _in_record(self, account: Account, ref: OrderRef) -> History | Rejected | None:
-        if ref.bookmark is not None and ref.bookmark.isascii() and ref.bookmark.isdigit():
+        if ref.bookmark is not None and TRANSACTION_NUMBER.fullmatch(ref.bookmark):
             record = await read_since(self._client, account, int(ref.bookmark))
         else:
             record = await read_from(self._client, account, ref.sent_at - _CLOCKS_APART)

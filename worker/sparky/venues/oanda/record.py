@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from sparky.domain import fields
 from sparky.domain.errors import VenueUnavailable, WorkOrderError
 from sparky.venues.oanda.account import Account
-from sparky.venues.oanda.client import Answer, OandaClient
+from sparky.venues.oanda.client import TRANSACTION_NUMBER, Answer, OandaClient
 from sparky.venues.oanda.parse import understanding
 
 _PLACE: Final = "transactions"
@@ -84,6 +84,6 @@ def transaction_number(text: str) -> int:
     Raises:
         WorkOrderError: it is not one.
     """
-    if not (text.isascii() and text.isdigit()):
+    if not TRANSACTION_NUMBER.fullmatch(text):
         raise WorkOrderError(f"{_PLACE}.id", "must be a whole number in text")
     return int(text)

@@ -23,6 +23,7 @@ from sparky.venues.tastytrade.shared import Shared
 from sparky.venues.tastytrade.wire import LABEL, flag, understood
 
 _ACCOUNTS_SECONDS: Final = 300.0
+_MOST_LOGINS: Final = 10_000
 _FIRST_SERVER_ERROR: Final = 500
 # Far from any market: even if it were sent it would not fill.
 _PROBE: Final[Mapping[str, Any]] = {
@@ -49,7 +50,7 @@ class Accounts:
 
     def __init__(self, client: TastytradeClient, seams: Seams) -> None:
         self._client = client
-        self._numbers: Cached[str, str] = Cached(_ACCOUNTS_SECONDS, seams.clock)
+        self._numbers: Cached[str, str] = Cached(_ACCOUNTS_SECONDS, seams.clock, most=_MOST_LOGINS)
         self._asked: Shared[Mapping[str, Any]] = Shared()
 
     async def number(self, caller: Caller) -> str:

@@ -120,7 +120,8 @@ class Tokens:
 
     async def _renew(self, access: AccountAccess, login: Login, grant: _Grant) -> _No | None:
         now = self._clock.monotonic()
-        if grant.token is None and grant.ends_at == 0.0 and self._too_many_bad_logins(now):
+        is_new = not access.is_proved and grant.token is None and grant.ends_at == 0.0
+        if is_new and self._too_many_bad_logins(now):
             return _No(
                 "Several keys were refused by tastytrade shortly before; new ones are tried in ten minutes, "
                 "because tastytrade blocks whoever logs in wrongly again and again.",

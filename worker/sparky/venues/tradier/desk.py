@@ -20,6 +20,7 @@ from sparky.venues.tradier.rules import Instrument
 from sparky.venues.tradier.symbols import from_venue, is_option, to_venue
 
 _PROFILE_SECONDS: Final = 300.0
+_MOST_ACCOUNTS: Final = 10_000
 _INSTRUMENT_SECONDS: Final = 3600.0
 _CLOCK_SECONDS: Final = 10.0
 _PROFILE: Final = "/v1/user/profile"
@@ -40,7 +41,9 @@ class Desk:
 
     def __init__(self, client: TradierClient, seams: Seams) -> None:
         self._client = client
-        self._accounts: Cached[tuple[str, str, str | None], Account] = Cached(_PROFILE_SECONDS, seams.clock)
+        self._accounts: Cached[tuple[str, str, str | None], Account] = Cached(
+            _PROFILE_SECONDS, seams.clock, most=_MOST_ACCOUNTS
+        )
         self._instruments: Cached[tuple[str, str], Instrument] = Cached(_INSTRUMENT_SECONDS, seams.clock)
         self._states: Cached[str, str] = Cached(_CLOCK_SECONDS, seams.clock)
 
