@@ -188,10 +188,12 @@ async def test_a_trail_becomes_a_rate_that_is_never_wider(trail: dict[str, Decim
         await venue.enter(1)
         leg = ExitLeg(client_order_id=venue.client_id(11), kind=TRAIL, **trail)
         # Without the alert's price, Aster's mark price turns a distance into per cent.
-        request = venue.exits(leg, reference_price=None)
+        request = venue.exits(leg, reference_price=None, quantity=venue.quantity * 3)
         (outcome,) = await venue.adapter.place_exits(venue.access, request, allow)
         accepted(outcome)
-        assert last_form(venue)["callbackRate"] == rate
+        form = last_form(venue)
+        # No larger than what is open, however much was asked.
+        assert (form["callbackRate"], form["quantity"], form["reduceOnly"]) == (rate, "0.5", "true")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from sparky.domain.answers import Refused, Unknown
 from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.orders import OrderState
 from sparky.domain.reasons import Reason
 from sparky.venues.aster.errors import AsterError, read_error
 from tests.venues.fakes.aster.harness import AsterHarness
@@ -90,6 +91,23 @@ async def test_a_no_in_an_answer_that_is_not_a_refusal_is_unknown(status: int) -
         venue.server.handle = handle  # type: ignore[method-assign]
         assert isinstance(await venue.submit(venue.order(2)), Unknown)
         assert isinstance(await venue.adapter.cancel(venue.access, venue.ref(venue.order(1)), allow), Unknown)
+
+
+async def test_a_cancel_of_an_order_that_is_not_known_is_open_until_it_is_looked_up() -> None:
+    async with AsterHarness.open() as venue:
+        order = venue.resting()
+        accepted(await venue.submit(order))
+        handle = venue.server.handle
+
+        async def forgetful(request: FakeRequest) -> FakeResponse:
+            if request.method == "DELETE":
+                return json_response(400, {"code": -2011, "msg": "Unknown order sent."})
+            return FakeResponse(502, b"") if request.path == "/fapi/v3/order" else await handle(request)
+
+        venue.server.handle = forgetful  # type: ignore[method-assign]
+        assert isinstance(await venue.adapter.cancel(venue.access, venue.ref(order), allow), Unknown)
+        venue.server.handle = handle  # type: ignore[method-assign]
+        assert (await venue.shown(order)).state is OrderState.WORKING
 
 
 async def test_the_id_of_an_open_order_is_not_taken_twice_and_that_is_never_called_refused() -> None:

@@ -94,6 +94,14 @@ async def test_keys_that_the_trader_has_replaced_stay() -> None:
     assert await desk.opens(3) == {"api_key": "the trader's"}
 
 
+async def test_what_the_venue_gives_for_the_traders_new_keys_is_stored_in_their_place() -> None:
+    desk = Desk(World())
+    await (await desk.open()).keep(given("second"))
+    desk.world.store_keys(seal(KEY.public, CONTEXT, {"api_key": "the trader's"}), version=3)
+    await (await desk.open(3)).keep(given("fourth"))
+    assert stored(desk.world) == (4, {"api_key": "fourth"})
+
+
 async def test_a_caller_who_gives_up_takes_no_keys_along() -> None:
     desk = Desk(World())
     desk.world.database.faults["rotate_keys"].append("slow")
