@@ -8,12 +8,14 @@ import pytest
 
 from sparky.domain.answers import Refused, Unknown
 from sparky.domain.errors import VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import (
     OrderState,
     Side,
     TimeInForce,
 )
-from sparky.venues.tradier.parse import read_one, views
+from sparky.venues.tradier.parse import Seen, read_one, views
+from sparky.venues.tradier.placing import outcomes_of
 from tests.venues.fakes.tradier.harness import TradierHarness
 from tests.venues.harness import accepted, allow
 
@@ -39,28 +41,42 @@ async def test_an_order_service_that_fails_is_unknown_and_later_decided(venue: T
     assert found.state is OrderState.REFUSED
 
 
+def as_shown(status: str, executed: int) -> Seen:
+    order = {
+        "id": 7,
+        "class": "equity",
+        "type": "market",
+        "symbol": "AAPL",
+        "side": "buy",
+        "quantity": 10,
+        "status": status,
+        "exec_quantity": executed,
+        "avg_fill_price": 200,
+        "create_date": "2026-03-02T15:00:00.000Z",
+        "tag": "sp7",
+    }
+    return read_one({"order": order})
+
+
 @pytest.mark.parametrize("told", [0, 4])
 def test_filled_is_the_end_once_all_of_it_is_told(told: int) -> None:
-    shown = {
-        "order": {
-            "id": 7,
-            "class": "equity",
-            "type": "market",
-            "symbol": "AAPL",
-            "side": "buy",
-            "quantity": 10,
-            "status": "filled",
-            "exec_quantity": told,
-            "avg_fill_price": 200,
-            "create_date": "2026-03-02T15:00:00.000Z",
-        }
-    }
-    ((_, early),) = views([read_one(shown)])
+    ((_, early),) = views([as_shown("filled", told)])
     assert not early.state.is_terminal
     assert early.fills == ()
-    shown["order"]["exec_quantity"] = 10
-    ((_, whole),) = views([read_one(shown)])
+    ((_, whole),) = views([as_shown("filled", 10)])
     assert (whole.state, whole.fills[0].quantity) == (OrderState.FILLED, Decimal(10))
+
+
+@pytest.mark.parametrize("status", ["rejected", "error"])
+def test_what_was_executed_before_a_rejection_is_no_refusal(status: str) -> None:
+    (outcome,) = outcomes_of(as_shown(status, 4), [ClientOrderId("sp7")])
+    shown = accepted(outcome)
+    assert (shown.state.is_terminal, shown.filled_quantity, shown.fills[0].quantity) == (
+        True,
+        Decimal(4),
+        Decimal(4),
+    )
+    assert isinstance(outcomes_of(as_shown(status, 0), [ClientOrderId("sp7")])[0], Refused)
 
 
 async def test_orders_of_a_long_day_are_found_over_all_pages(venue: TradierHarness) -> None:

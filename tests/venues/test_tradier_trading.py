@@ -125,15 +125,30 @@ async def test_a_close_never_cancels_orders_of_other_origin(venue: TradierHarnes
     assert venue.sent(RequestKind.CANCEL) == 0
 
 
-async def test_a_close_that_fails_after_its_exits_are_gone_says_so(venue: TradierHarness) -> None:
+@pytest.mark.parametrize("fault", [Fault.DROP_REQUEST, Fault.DROP_REPLY])
+async def test_a_close_that_fails_after_its_exits_are_gone_says_so(
+    venue: TradierHarness, fault: Fault
+) -> None:
     entry = await venue.enter(1)
     await venue.adapter.place_exits(venue.access, venue.exits(*venue.both_exits(), entry=entry), allow)
     sent = len(venue.server.asked(RequestKind.ORDER))
     second = lambda one: one.method == "POST" and len(venue.server.asked(RequestKind.ORDER)) > sent + 1  # noqa: E731
-    venue.server.arm(Fault.DROP_REQUEST, matching=second)
-    outcome = await venue.submit(venue.order(2, Side.SELL, reduce_only=True))
+    venue.server.arm(fault, matching=second)
+    close = venue.order(2, Side.SELL, reduce_only=True)
+    outcome = await venue.submit(close)
     assert isinstance(outcome, Unknown)
     assert "not protected" in outcome.reason
+    ref = venue.ref(close)
+    if fault is Fault.DROP_REPLY:
+        assert (await venue.shown(close)).state is OrderState.FILLED
+        return
+    # What was turned down is not what became of it, as long as the second try may show up.
+    with pytest.raises(VenueUnavailable, match="once more"):
+        await venue.adapter.find_order(venue.access, ref)
+    venue.pass_time(31)
+    found = await venue.adapter.find_order(venue.access, ref)
+    assert found is not None
+    assert found.state is OrderState.REFUSED
 
 
 async def test_an_order_through_zero_is_held_back(venue: TradierHarness) -> None:

@@ -45,16 +45,19 @@ class OandaLookup:
 
         The direct question is the quick one. Just after an order was created it may answer that there is
         none, so what counts is the record: from the bookmark on or, without one, from when it was sent.
+        An order that OANDA turned down for a moment only may have been sent again with the same id: what it
+        was turned down for is not what became of it.
         """
-        direct = await self._directly(account, ref)
-        found: History | Rejected | None = direct
-        if direct is None or _may_have_been_sent_again(direct):
-            found = await self._in_record(account, ref) or direct
+        found: History | Rejected | None = await self._directly(account, ref)
+        if found is None or (ref.venue_order_id is None and _was_turned_down_for_now(found)):
+            found = await self._in_record(account, ref)
         if found is None:
             found = await self._by_trade(account, ref.client_order_id)
+        if found is None or (ref.venue_order_id is None and _was_turned_down_for_now(found)):
+            return None
         if isinstance(found, Rejected):
             return rejected_order(found, ref.client_order_id)
-        return None if found is None else await self._complete(account, found)
+        return await self._complete(account, found)
 
     async def open_orders(self, account: Account, symbol: str | None) -> Sequence[VenueOrder]:
         """Return what works, exits of trades included."""
@@ -144,10 +147,10 @@ def order_specifier(client_id: ClientOrderId, venue_id: str | None) -> str:
     return venue_id if venue_id is not None and known else f"@{quote(client_id, safe='')}"
 
 
-def _may_have_been_sent_again(history: History) -> bool:
-    # With the same client id, of which the direct question names one order only.
-    ended = history.cancelled
-    return ended is not None and not history.fills and refused(ended.reason).try_again
+def _was_turned_down_for_now(found: History | Rejected) -> bool:
+    if isinstance(found, Rejected):
+        return refused(found.reason).try_again
+    return found.cancelled is not None and not found.fills and refused(found.cancelled.reason).try_again
 
 
 def _working(order: Created, trade: Trade | None) -> VenueOrder | None:

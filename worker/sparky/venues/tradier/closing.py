@@ -14,6 +14,7 @@ from sparky.domain.answers import Accepted, NotSent, Outcome, Refused, Unknown, 
 from sparky.domain.errors import Refusal, VenueUnavailable
 from sparky.domain.orders import OrderRequest
 from sparky.venues.base import Permit
+from sparky.venues.tradier import codes
 from sparky.venues.tradier.account import Account
 from sparky.venues.tradier.credentials import Login
 from sparky.venues.tradier.desk import Desk
@@ -21,22 +22,12 @@ from sparky.venues.tradier.lookup import OrderBook, parse_views
 from sparky.venues.tradier.placing import Placing
 from sparky.venues.tradier.preparing import prepare
 
-_BOUND: Final = frozenset(
-    {
-        "LongPositionCrossZero",
-        "ShortPositionCrossZero",
-        "UnexpectedSellOrder",
-        "UnexpectedSellOrderOption",
-        "UnexpectedBuyToCoverOrder",
-        "UnexpectedBuyToCoverOrderOption",
-    }
-)
 _OURS: Final = "sp"
 
 
 def is_bound(outcome: Outcome) -> bool:
     """Tell whether a close was turned down for want of a position that no other order closes."""
-    return isinstance(outcome, Refused) and outcome.venue_code in _BOUND
+    return isinstance(outcome, Refused) and codes.is_bound(outcome.venue_code)
 
 
 class Closing:

@@ -124,6 +124,17 @@ _WORDS: Final[tuple[tuple[re.Pattern[str], Advice], ...]] = tuple(
         (r"duration", _DURATION),
     )
 )
+# Said of a close while working orders count against its position.
+_BOUND: Final = frozenset(
+    {
+        "LongPositionCrossZero",
+        "ShortPositionCrossZero",
+        "UnexpectedSellOrder",
+        "UnexpectedSellOrderOption",
+        "UnexpectedBuyToCoverOrder",
+        "UnexpectedBuyToCoverOrderOption",
+    }
+)
 _CODE: Final = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -143,3 +154,8 @@ def advice_for(words: str) -> Advice:
 def is_undecided(words: str) -> bool:
     """Tell whether the words say that the order service failed: the order may exist or not."""
     return any(mark.casefold() in words.casefold() for mark in _UNDECIDED)
+
+
+def is_bound(code: str | None) -> bool:
+    """Tell whether a close was turned down for want of a position that no other order closes."""
+    return code in _BOUND

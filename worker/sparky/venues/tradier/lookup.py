@@ -27,7 +27,8 @@ _MOST_PAGES: Final = 40
 _TAGS: Final = {"includeTags": "true"}
 # New York is one of these behind UTC; which one does not matter where both give the same day.
 _OFFSETS: Final = (timedelta(hours=4), timedelta(hours=5))
-# How long a failed order service may take to say what became of an order.
+# How long a failed order service may take to say what became of an order, and how long after its first try a
+# close whose exits were in its way may show up again.
 _UNDECIDED: Final = timedelta(seconds=30)
 _MARGIN: Final = timedelta(hours=1)
 
@@ -124,7 +125,12 @@ class OrderBook:
 
     def _decided(self, found: tuple[Seen, VenueOrder]) -> VenueOrder:
         seen, order = found
-        if seen.is_undecided and self._clock.now() - seen.created < _UNDECIDED:
+        is_new = self._clock.now() - seen.created < _UNDECIDED
+        if is_new and seen.is_bound:
+            raise VenueUnavailable(
+                "Tradier has turned the close down because of working orders, and may have it once more."
+            )
+        if is_new and seen.is_undecided:
             raise VenueUnavailable(
                 "Tradier's order service failed and has not said yet what became of the order."
             )

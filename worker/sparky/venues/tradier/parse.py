@@ -99,6 +99,11 @@ class Seen:
         """The order service failed over it, and does not say what became of it."""
         return self.is_rejected and codes.is_undecided(self.words)
 
+    @property
+    def is_bound(self) -> bool:
+        """It is a close that was turned down because of other orders, and may have been sent again."""
+        return self.is_rejected and not self.executed and codes.is_bound(codes.code_in(self.words))
+
 
 Raw = Mapping[str, Any]
 
