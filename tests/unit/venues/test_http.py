@@ -314,6 +314,25 @@ async def test_a_host_that_hangs_takes_no_connection_of_another_environment() ->
             await stuck
 
 
+async def test_any_number_who_give_up_leave_all_connections_to_the_next() -> None:
+    async with venue(*[answer(b"{}")] * 999, connections=4, connect_seconds=0.5) as (_, http):
+
+        async def ask_for(seconds: float) -> Reply:
+            async with asyncio.timeout(seconds):
+                return await http.ask("sandbox", QUESTION)
+
+        # Some are still waiting, some get a connection at this very moment, some have asked.
+        await asyncio.gather(*(ask_for(each / 2000) for each in range(100)), return_exceptions=True)
+        replies = await asyncio.gather(*(http.ask("sandbox", QUESTION) for _ in range(8)))
+    assert {reply.status for reply in replies} == {200}
+
+
+async def test_never_are_more_connections_open_than_there_is_room_for() -> None:
+    async with venue(*[answer(b"{}")] * 60, connections=3) as (server, http):
+        await asyncio.gather(*(http.ask("sandbox", QUESTION) for _ in range(60)))
+    assert server.connections <= 3
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -5,7 +5,8 @@ import html
 import json
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache, partial
@@ -35,7 +36,6 @@ _KEEP_ALIVE_SECONDS: Final = 30.0
 _ENDINGS: Final = {
     "ConnectError": "no connection could be made",
     "ConnectTimeout": "no connection could be made in time",
-    "PoolTimeout": "all connections to it are busy",
     **dict.fromkeys(("ReadTimeout", "WriteTimeout", "TimeLimit"), "it was silent for too long"),
     **dict.fromkeys(("ReadError", "WriteError", "RemoteProtocolError"), "the connection broke"),
     "Unreadable": "its answer could not be read",
@@ -117,7 +117,7 @@ class _Failure:
 
 
 class _NoTurn(Exception):  # noqa: N818 - says what happened
-    """No new connection may be opened within the time of a request."""
+    """There is no connection for a request in time. The message says why."""
 
 
 class _Departure:
@@ -143,6 +143,7 @@ class _Line:
 
     host: str
     client: httpx.AsyncClient
+    room: asyncio.Semaphore
     may_connect: Callable[[], Awaitable[None]]
 
 
@@ -170,10 +171,14 @@ class VenueHttp:
     ) -> None:
         self.venue = venue
         self._hosts = {environment: url.rstrip("/") for environment, url in hosts.items()}
-        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=connect_seconds)
+        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds)
+        self._connect_seconds = connect_seconds
         self._seconds = connect_seconds + read_seconds
+        self._connections = connections
         self._limits = httpx.Limits(
-            max_connections=connections,
+            # Who waits for a connection waits here, not in httpcore: there, one who is cancelled just when he
+            # gets one leaves it lost for ever, and all who wait are gone through at each request.
+            max_connections=None,
             max_keepalive_connections=connections,
             keepalive_expiry=_KEEP_ALIVE_SECONDS,
         )
@@ -205,7 +210,8 @@ class VenueHttp:
             headers={"User-Agent": f"sparky/{sparky.__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
-        return _Line(url, client, partial(self._may_connect, environment, self._seconds))
+        room = asyncio.Semaphore(self._connections)
+        return _Line(url, client, room, partial(self._may_connect, environment, self._seconds))
 
     async def ask(self, environment: str, request: Request) -> Reply:
         """Ask a question, once. Any status is an answer.
@@ -245,7 +251,7 @@ class VenueHttp:
             return _Failure("its connections are closed, because the worker stops", left=False)
         # Returned, not raised, from here: an exception would carry the transport's own, which quotes headers.
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds), _room(line, self._connect_seconds):
                 return await _send(line, request, departure)
         except _NoTurn as error:
             return _Failure(str(error), left=False)
@@ -253,6 +259,19 @@ class VenueHttp:
             if error is departure.refusal:
                 raise
             return _Failure(_words_of(error), departure.left)
+
+
+@asynccontextmanager
+async def _room(line: _Line, within_seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(within_seconds):
+            await line.room.acquire()
+    except TimeoutError:
+        raise _NoTurn("all connections to it are busy") from None
+    try:
+        yield
+    finally:
+        line.room.release()
 
 
 async def _send(line: _Line, request: Request, departure: _Departure) -> Reply:
