@@ -7,6 +7,9 @@ DENO := DENO_TLS_CA_STORE=system DENO_NO_UPDATE_CHECK=1 $(CURDIR)/$(BIN)/deno
 FUNCTIONS := edge_webhook supabase/functions/stripe_webhook
 # Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
 ARGS ?=
+# The tests that share the cores, then those that start stacks or measure times. Both run, whatever the first find.
+TEST_SHARED := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m "not alone" tests/unit tests/venues
+TEST_ALONE := $(BIN)/pytest -m alone
 
 .PHONY: help setup demo test lint format up down worker bench-latency bench-venues migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help
@@ -23,9 +26,15 @@ setup: .venv/.ready ## install everything into .venv
 demo: .venv/.ready ## watch alerts become orders, through the crash of a worker
 	@$(BIN)/python -m scripts.demo $(ARGS)
 
-test: .venv/.ready ## run every test
+test: .venv/.ready ## run every test, or with ARGS="tests/unit -k sealing" one pytest with these options
+ifeq ($(strip $(ARGS)),)
 	@for folder in $(FUNCTIONS); do (cd $$folder && $(DENO) task test) || exit 1; done
+	@$(TEST_SHARED); shared=$$?; $(TEST_ALONE); alone=$$?; \
+	if [ $$shared -ne 0 ]; then echo "make test: the first of the two runs of pytest failed; its summary is further up." >&2; fi; \
+	[ $$shared -eq 0 ] && [ $$alone -eq 0 ]
+else
 	@$(BIN)/pytest $(ARGS)
+endif
 
 lint: .venv/.ready ## run every static check
 	$(BIN)/ruff check

@@ -1,7 +1,5 @@
 """The paper venue keeps its book in Postgres, so its tests share the databases of the schema's tests."""
 
-import importlib
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -26,13 +24,3 @@ def ground(shared: World) -> Iterator[Ground]:
     one = Ground(shared)
     yield one
     one.connections.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how each write ended under each fault, where the conformance suite has run."""
-    faults = sys.modules.get("tests.venues.conformance_faults")
-    if faults is not None and faults.SEEN:
-        # Imported late: only a run of the suite has imported the cases with their assertions rewritten.
-        table = importlib.import_module("tests.venues.conformance_table")
-        terminalreporter.section("writes under faults")
-        terminalreporter.write_line(table.seen_table(faults.SEEN))

@@ -37,6 +37,7 @@ def test_a_signature_is_good_in_its_own_environment_alone(environment: str) -> N
     assert Gate(CHAIN_IDS[environment])._signer(MESSAGE + "0", signature) != ADDRESS
 
 
+@pytest.mark.alone
 def test_a_signature_takes_less_than_a_third_of_a_millisecond() -> None:
     key = AgentKey(bytes.fromhex(KEY))
     best = float("inf")

@@ -5,7 +5,6 @@ import json
 import stat
 import sys
 from pathlib import Path
-from uuid import uuid4
 
 import jwt
 import pytest
@@ -15,7 +14,7 @@ from sparky.keys.keyfile import load_key_file
 from sparky.keys.sealing import KeyRing, SealingContext
 
 SECRET = "a secret of a project that is long enough"
-USER = str(uuid4())
+USER = "6a0c7f3e-52d4-4f5b-9f5b-5d1c64c1c1aa"
 
 
 @pytest.fixture

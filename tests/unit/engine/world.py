@@ -35,11 +35,12 @@ _NAMESPACE = UUID("5f9c9f1c-0000-4000-8000-000000000000")
 
 
 async def until(condition: Callable[[], bool], seconds: float = 900.0) -> None:
-    """Wait until something is so, as closely as a millisecond."""
+    """Wait until something is so, as closely as a millisecond, or a thousandth of a long wait."""
     began = LoopClock().monotonic()
     while not condition():
-        assert LoopClock().monotonic() - began < seconds, "it never came"
-        await asyncio.sleep(0.001)
+        waited = LoopClock().monotonic() - began
+        assert waited < seconds, "it never came"
+        await asyncio.sleep(max(0.001, waited / 1000))
 
 
 class Worker:
@@ -141,15 +142,16 @@ class World:
             keeping.cancel()
 
     async def settle(self, seconds: float = 900.0, step: float = 0.01) -> float:
-        """Wait until every signal has ended, and return how long it took."""
+        """Wait until every signal has ended, and return how long it took, a thousandth of it more or less."""
         began = LoopClock().monotonic()
         while any(row.finished_at is None for row in self.database.signals.values()):
-            if LoopClock().monotonic() - began > seconds:
+            waited = LoopClock().monotonic() - began
+            if waited > seconds:
                 stuck = [
                     (row.status, row.attempt) for row in self.database.signals.values() if not row.finished_at
                 ]
                 raise AssertionError(f"still not ended: {stuck}")
-            await asyncio.sleep(step)
+            await asyncio.sleep(max(step, waited / 1000))
         return LoopClock().monotonic() - began
 
     async def run(self) -> None:

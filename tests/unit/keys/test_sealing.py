@@ -113,24 +113,24 @@ def test_no_bit_can_be_changed(position: int, bit: int) -> None:
         RING.open(SealedBox(KEY.key_id, bytes(altered)).to_text(), CONTEXT)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "plain api key",
-        "sparky1.",
-        f"sparky1.{KEY.key_id}.",
-        f"sparky1.{KEY.key_id}.AAAA",
-        f"sparky2.{KEY.key_id}.{GOOD.rpartition('.')[2]}",
-        f"sparky1.{KEY.key_id.upper()}X.{GOOD.rpartition('.')[2]}",
-        GOOD + "=",
-        GOOD + "\n",
-        " " + GOOD,
-        GOOD + "." + GOOD,
-        f"sparky1.{KEY.key_id}.{'A' * 70_000}",
-        f"sparky1.{KEY.key_id}.{'A' * 65}",
-    ],
-)
+MALFORMED = {
+    "empty": "",
+    "never sealed": "plain api key",
+    "version alone": "sparky1.",
+    "no body": f"sparky1.{KEY.key_id}.",
+    "short body": f"sparky1.{KEY.key_id}.AAAA",
+    "other version": f"sparky2.{KEY.key_id}.{GOOD.rpartition('.')[2]}",
+    "odd key id": f"sparky1.{KEY.key_id.upper()}X.{GOOD.rpartition('.')[2]}",
+    "padded": GOOD + "=",
+    "line end": GOOD + "\n",
+    "leading space": " " + GOOD,
+    "two at once": GOOD + "." + GOOD,
+    "too long": f"sparky1.{KEY.key_id}.{'A' * 70_000}",
+    "impossible length": f"sparky1.{KEY.key_id}.{'A' * 65}",
+}
+
+
+@pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED)
 def test_what_is_not_sealed_text_is_malformed(text: str) -> None:
     with pytest.raises(MalformedSealError, match="save them again"):
         RING.open(text, CONTEXT)

@@ -8,6 +8,7 @@ from scripts.benchmarks.venues import measure
 SLACK = 4.0
 
 
+@pytest.mark.alone
 def test_all_venues_together_cost_a_process_little(capsys: pytest.CaptureFixture[str]) -> None:
     measured = measure(runs=1)
     with capsys.disabled():
