@@ -69,6 +69,21 @@ async def test_nobody_listening_means_not_reached() -> None:
     assert not caught.value.reached
 
 
+async def test_any_number_who_give_up_leave_all_connections_to_the_next() -> None:
+    async with (
+        ScriptedServer(*[answer(1)] * 999).listening() as server,
+        client(server.url, seconds=1, connections=4) as rpc,
+    ):
+
+        async def call_for(seconds: float) -> None:
+            async with asyncio.timeout(seconds):
+                await rpc.call("f", {})
+
+        # Some are still waiting, some get a connection at this very moment, some have asked.
+        await asyncio.gather(*(call_for(each / 2000) for each in range(100)), return_exceptions=True)
+        assert await asyncio.gather(*(rpc.call("f", {}) for _ in range(8))) == [1] * 8
+
+
 async def test_waiting_for_a_connection_in_vain_means_not_reached() -> None:
     async with (
         ScriptedServer(answer(1), answer(1), pause=30).listening() as server,

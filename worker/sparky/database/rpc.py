@@ -36,11 +36,14 @@ class RpcClient:
         if token.startswith("sb_"):
             headers = {"apikey": token}
         self._timeout_seconds = timeout_seconds
+        self._room = asyncio.Semaphore(connections)
         self._client = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/rest/v1/rpc/",
             headers={**headers, "Content-Type": "application/json"},
             timeout=httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds)),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            # Who waits for a connection waits here, not in httpcore: there, one who is cancelled just when he
+            # gets one leaves it lost for ever.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=connections),
             follow_redirects=False,
         )
 
@@ -77,7 +80,7 @@ class RpcClient:
 
         content = json.dumps(_storable(params), default=_to_json)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(self._timeout_seconds), self._room:
                 response = await self._client.post(
                     function, content=content, extensions=before_first_byte(about_to_send)
                 )
