@@ -61,7 +61,9 @@ class OrderCases:
         if lasting not in venue.adapter.capabilities.times_in_force:
             refused(outcome, "not_supported")
             assert await venue.executions(order.client_order_id) == 0
-        elif lasting in {TimeInForce.IOC, TimeInForce.FOK} and order.order_type is OrderType.LIMIT:
+            return
+        assert venue.lasts(order.client_order_id) in {None, lasting}
+        if lasting in {TimeInForce.IOC, TimeInForce.FOK} and order.order_type is OrderType.LIMIT:
             await _leaves_nothing(venue, order)
         else:
             accepted(outcome)

@@ -41,6 +41,7 @@ from sparky.domain.orders import (
     OrderRequest,
     PositionSide,
     Side,
+    TimeInForce,
 )
 from sparky.venues.base import AccountAccess, VenueAdapter
 from tests.venues.fakes.book import Execution
@@ -113,6 +114,11 @@ class Harness(MadeOrders, ABC):
 
         Every submission that the venue took to its book counts, whether it has filled yet or rests.
         """
+
+    def lasts(self, client_order_id: str) -> TimeInForce | None:
+        """Return how long an order works, by the venue's own books; None when they do not tell."""
+        assert self.server is None, f"the books of {self.name} tell how long {client_order_id} works"
+        return None
 
     async def truth(self) -> Sequence[Execution]:
         """Return every fill in the account of `access`, oldest first, by the venue's own books."""

@@ -123,6 +123,11 @@ class Book:
         """Return how many submissions of this id the book has taken."""
         return self._submissions[client_order_id]
 
+    def time_in_force(self, client_order_id: str) -> TimeInForce:
+        """Return how long the newest order of this id works."""
+        orders = [one.asked for one in self.orders.values() if one.asked.client_order_id == client_order_id]
+        return orders[-1].time_in_force
+
     def fills_of(self, account: str) -> list[Execution]:
         """Return the fills of an account, oldest first."""
         return [one for one in self.fills if one.account == account]

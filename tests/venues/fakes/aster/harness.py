@@ -121,6 +121,9 @@ class AsterHarness(Harness):
     async def executions(self, client_order_id: str) -> int:
         return self.server.book.executions(client_order_id)
 
+    def lasts(self, client_order_id: str) -> TimeInForce:
+        return self.server.book.time_in_force(client_order_id)
+
     async def truth(self) -> Sequence[Execution]:
         return self.server.book.fills_of(self.address)
 

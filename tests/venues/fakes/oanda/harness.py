@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import ClassVar, Self
 
 from sparky.domain.identifiers import AccountId
-from sparky.domain.orders import Side
+from sparky.domain.orders import Side, TimeInForce
 from sparky.keys.secret import Secret
 from sparky.venues.base import AccountAccess
 from sparky.venues.budget import Limit
@@ -101,6 +101,10 @@ class OandaHarness(Harness):
             for ledger in self._ledgers
             for order in ledger.orders.values()
         )
+
+    def lasts(self, client_order_id: str) -> TimeInForce:
+        (order,) = (one for one in self.ledger.orders.values() if one.client_id == client_order_id)
+        return TimeInForce({"GFD": "day"}.get(order.terms["timeInForce"], order.terms["timeInForce"].lower()))
 
     async def truth(self) -> Sequence[Execution]:
         return self.ledger.executions

@@ -105,6 +105,10 @@ class TastytradeHarness(Harness):
         """Count what the desk has taken."""
         return self.server.desk.submissions[client_order_id]
 
+    def lasts(self, client_order_id: str) -> TimeInForce:
+        """Ask the book."""
+        return self.server.book.time_in_force(client_order_id)
+
     async def truth(self) -> Sequence[Execution]:
         """Return the fills of the books."""
         return self.server.book.fills_of(ACCOUNT)

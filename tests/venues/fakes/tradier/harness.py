@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import ClassVar, Self
 
 from sparky.domain.identifiers import AccountId
-from sparky.domain.orders import ExitKind, ExitLeg, Side
+from sparky.domain.orders import ExitKind, ExitLeg, Side, TimeInForce
 from sparky.keys.secret import Secret
 from sparky.venues.base import AccountAccess
 from sparky.venues.http import VenueHttp
@@ -111,6 +111,9 @@ class TradierHarness(Harness):
 
     async def executions(self, client_order_id: str) -> int:
         return self.server.executions(client_order_id)
+
+    def lasts(self, client_order_id: str) -> TimeInForce:
+        return self.server.book.time_in_force(client_order_id)
 
     async def truth(self) -> Sequence[Execution]:
         return self.server.book.fills_of(NUMBER)
