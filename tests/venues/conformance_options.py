@@ -103,6 +103,21 @@ class OptionCases:
         await venue.market_time()
         assert list(await venue.adapter.positions(venue.access)) == []
 
+    @needs(Subject.SPREADS)
+    async def test_the_legs_of_a_spread_keep_their_ratio(self, venue: Harness) -> None:
+        low, high = (await _calls(venue))[:2]
+        entry = await venue.marked(_spread(venue, 1, low, high, closes=False, units=2, ratio=2))
+        accepted(await venue.submit(entry))
+        await venue.market_time()
+        found = await venue.shown(entry)
+        assert (found.state, found.filled_quantity) == (OrderState.FILLED, Decimal(2))
+        held = {one.symbol: one.quantity for one in await venue.adapter.positions(venue.access)}
+        assert held == {low.symbol: 2, high.symbol: 4}
+        leave = await venue.marked(_spread(venue, 2, low, high, closes=True, units=3, ratio=2))
+        accepted(await venue.submit(leave))
+        await venue.market_time()
+        assert list(await venue.adapter.positions(venue.access)) == []
+
     async def test_a_spread_with_too_many_legs_is_refused(self, venue: Harness) -> None:
         most = venue.adapter.capabilities.option_legs
         legs = tuple(
@@ -163,23 +178,32 @@ def _option(
 
 
 def _spread(
-    venue: Harness, number: int, low: OptionContract, high: OptionContract, *, closes: bool
+    venue: Harness,
+    number: int,
+    low: OptionContract,
+    high: OptionContract,
+    *,
+    closes: bool,
+    units: int = 1,
+    ratio: int = 1,
 ) -> OrderRequest:
-    # What is bought costs its ask, what is sold brings its bid.
+    # What is bought costs its ask, what is sold brings its bid; of `high` a unit has as many as the ratio.
     bought, sold = (high, low) if closes else (low, high)
+    ratios = {low.symbol: 1, high.symbol: ratio}
     assert bought.ask is not None
     assert sold.bid is not None
+    net = bought.ask * ratios[bought.symbol] - sold.bid * ratios[sold.symbol]
     return venue.order(
         number,
-        Side.SELL if closes else Side.BUY,
+        Side.BUY if net > 0 else Side.SELL,
         symbol=venue.underlying,
-        quantity=_ONE,
+        quantity=Decimal(units),
         reduce_only=closes,
         order_type=OrderType.LIMIT,
-        limit_price=abs(bought.ask - sold.bid),
+        limit_price=abs(net),
         time_in_force=TimeInForce.DAY,
         legs=tuple(
-            SpreadLeg(symbol=one.symbol, side=side, ratio=1, closes=closes)
+            SpreadLeg(symbol=one.symbol, side=side, ratio=ratios[one.symbol], closes=closes)
             for one, side in ((bought, Side.BUY), (sold, Side.SELL))
         ),
     )

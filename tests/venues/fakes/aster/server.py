@@ -282,6 +282,14 @@ class FakeAster(FakeServer):
             raise refuse(400, code or int(refusal.code), words or refusal.words) from None
         order.extra |= {"type": params["type"], "closePosition": params.get("closePosition") == "true"}
         row = order_row(order, answers_write=True)
+        if params.get("newOrderRespType") != "RESULT":
+            row |= {
+                "status": "NEW",
+                "avgPrice": "0.00000",
+                "executedQty": "0",
+                "cumQty": "0",
+                "cumQuote": "0",
+            }
         if order.state is OrderState.REFUSED:
             # The engine says no a moment after the gateway has said yes.
             row["status"] = "NEW"

@@ -129,6 +129,9 @@ def _symbol(form: Mapping[str, str], *, option: bool) -> str:
     parsed = parse_option(symbol)
     if parsed is None or parsed.compact != symbol:
         raise refuse("Invalid parameter, option_symbol: is not an OCC symbol.")
+    # The root of class shares has no slash; adjusted contracts add a digit to it.
+    if parsed.root.rstrip("0123456789") != underlying.replace("/", ""):
+        raise refuse("Invalid parameter, symbol: is not the underlying of the option.")
     return symbol
 
 
