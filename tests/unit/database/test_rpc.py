@@ -72,7 +72,7 @@ async def test_nobody_listening_means_not_reached() -> None:
 async def test_any_number_who_give_up_leave_all_connections_to_the_next() -> None:
     async with (
         ScriptedServer(*[answer(1)] * 999).listening() as server,
-        client(server.url, seconds=1, connections=4) as rpc,
+        client(server.url, seconds=5, connections=4) as rpc,
     ):
 
         async def call_for(seconds: float) -> None:

@@ -125,7 +125,7 @@ async def test_waiting_in_vain_for_a_connection_means_not_sent() -> None:
     ],
 )
 async def test_a_write_without_a_readable_answer_is_unknown_and_sent_once(script: bytes | None) -> None:
-    async with venue(script, script, read_seconds=0.05, connect_seconds=0.1) as (server, http):
+    async with venue(script, script, read_seconds=0.05) as (server, http):
         outcome = await http.write("sandbox", ORDER, always)
         assert isinstance(outcome, Unknown)
         assert len(server.heads) == 1
@@ -315,7 +315,7 @@ async def test_a_host_that_hangs_takes_no_connection_of_another_environment() ->
 
 
 async def test_any_number_who_give_up_leave_all_connections_to_the_next() -> None:
-    async with venue(*[answer(b"{}")] * 999, connections=4, connect_seconds=0.5) as (_, http):
+    async with venue(*[answer(b"{}")] * 999, connections=4, connect_seconds=5) as (_, http):
 
         async def ask_for(seconds: float) -> Reply:
             async with asyncio.timeout(seconds):
