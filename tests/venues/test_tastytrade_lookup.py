@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sparky.domain.answers import Unknown
-from sparky.domain.errors import VenueUnavailable
+from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.domain.orders import ExitKind, OrderRequest, OrderState, Side, TimeInForce
 from sparky.venues.http import VenueHttp
 from sparky.venues.tastytrade.adapter import TastytradeAdapter
@@ -219,6 +219,40 @@ async def test_fills_carry_the_ids_and_the_orders_of_the_look_up(venue: Tastytra
     assert (ours.fill, ours.client_order_id) == (found.fills[0], order.client_order_id)
     assert theirs.client_order_id is None
     assert await venue.adapter.fills(venue.access, venue.symbol, begun + timedelta(days=1)) == []
+
+
+async def test_a_list_that_is_not_there_is_no_empty_one(venue: TastytradeHarness) -> None:
+    order = await venue.enter(1)
+    handle = venue.server.handle
+
+    async def without_lists(request: FakeRequest) -> FakeResponse:
+        if request.path.endswith(("/orders", "/transactions")):
+            missing = {"code": "record_not_found", "message": "Couldn't find Account"}
+            return json_response(404, {"error": missing})
+        return await handle(request)
+
+    venue.server.handle = without_lists  # type: ignore[method-assign]
+    for question in (
+        venue.adapter.find_order(venue.access, venue.ref(order)),
+        venue.adapter.open_orders(venue.access),
+        venue.adapter.fills(venue.access, venue.symbol, venue.time.now() - timedelta(hours=1)),
+    ):
+        with pytest.raises(CredentialsInvalid):
+            await question
+
+
+async def test_a_cancel_whose_answer_says_nothing_is_open_while_the_order_works(
+    venue: TastytradeHarness,
+) -> None:
+    order = venue.resting()
+    accepted(await venue.submit(order))
+    handle = venue.server.handle
+
+    async def mute(request: FakeRequest) -> FakeResponse:
+        return json_response(200, {}) if request.method == "DELETE" else await handle(request)
+
+    venue.server.handle = mute  # type: ignore[method-assign]
+    assert isinstance(await venue.adapter.cancel(venue.access, venue.ref(order), allow), Unknown)
 
 
 async def test_a_cancel_that_comes_too_late_tells_how_the_order_stands(venue: TastytradeHarness) -> None:

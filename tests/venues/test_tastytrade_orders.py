@@ -243,6 +243,33 @@ async def test_two_exits_of_a_position_are_placed_together_or_not_at_all(venue: 
     assert venue.sent(RequestKind.EXITS) == 1
 
 
+async def test_exits_are_no_larger_than_the_position(venue: TastytradeHarness) -> None:
+    entry = await venue.enter(1)
+    asked = venue.exits(venue.leg(ExitKind.STOP_LOSS, 11, -5), entry=entry, quantity=venue.quantity * 3)
+    (outcome,) = await venue.adapter.place_exits(venue.access, asked, allow)
+    accepted(outcome)
+    (leg,) = sent(venue, RequestKind.EXITS)["legs"]
+    assert Decimal(leg["quantity"]) == venue.quantity
+
+
+async def test_an_answer_that_shows_one_of_two_exits_decides_neither(venue: TastytradeHarness) -> None:
+    entry = await venue.enter(1)
+    legs = (venue.leg(ExitKind.TAKE_PROFIT, 11, 10), venue.leg(ExitKind.STOP_LOSS, 12, -5))
+    handle = venue.server.handle
+
+    async def cut(request: FakeRequest) -> Any:
+        response = await handle(request)
+        if not request.path.endswith("/complex-orders"):
+            return response
+        body = json.loads(response.body)
+        del body["data"]["complex-order"]["orders"][1]
+        return type(response)(response.status, json.dumps(body).encode(), response.headers)
+
+    venue.server.handle = cut  # type: ignore[method-assign]
+    outcomes = await venue.adapter.place_exits(venue.access, venue.exits(*legs, entry=entry), allow)
+    assert [type(one) for one in outcomes] == [Unknown, Unknown]
+
+
 async def test_a_trigger_that_is_cancelled_takes_its_exits_along(venue: TastytradeHarness) -> None:
     entry = venue.resting(1, exits=(venue.leg(ExitKind.STOP_LOSS, 11, -20),), limit_price=venue.at(-10))
     accepted(await venue.submit(entry))

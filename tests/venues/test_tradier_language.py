@@ -138,6 +138,7 @@ WRITES: list[tuple[str, Reply, OutcomeKind, str | None]] = [
     ("a page under 400", reply(400, PAGE), OutcomeKind.UNKNOWN, None),
     ("a page under 200", reply(200, PAGE), OutcomeKind.UNKNOWN, None),
     ("a data store", reply(500, b"Datastore Error"), OutcomeKind.UNKNOWN, None),
+    ("a data store under 400", reply(400, b"Datastore Error"), OutcomeKind.UNKNOWN, None),
     (
         "a broken gateway",
         reply(500, fault("Execution failed", "steps.servicecallout.ExecutionFailed")),

@@ -51,6 +51,7 @@ class FakeTradier(FakeServer):
         self.production = production
         self.book = Book(clock, pays_in_full=True)
         self.markets = Markets(self.book)
+        self.per_page = _PAGE
         self.accounts: dict[str, FakeAccount] = {}
         self.tokens: dict[str, list[str]] = {}
         self.expired: set[str] = set()
@@ -272,8 +273,8 @@ class FakeTradier(FakeServer):
             for one in self.taken
             if one.account == number and one.visible_at <= self.clock.now() and within(_day(one.created))
         ]
-        page = int(params.get("page", "1"))
-        return json_response(200, words.listed("orders", "order", found[(page - 1) * _PAGE : page * _PAGE]))
+        end = int(params.get("page", "1")) * self.per_page
+        return json_response(200, words.listed("orders", "order", found[end - self.per_page : end]))
 
     def _span(self, params: dict[str, str]) -> Callable[[date], bool]:
         unknown = set(params) - {"includeTags", "page", "limit", "filter", "start", "end"}
