@@ -93,6 +93,16 @@ async def test_of_several_orders_of_one_id_the_executed_one_counts(venue: Tastyt
     assert (await venue.shown(order)).state is OrderState.FILLED
 
 
+async def test_of_several_orders_of_one_id_one_that_works_counts_more_than_a_later_cancelled_one(
+    venue: TastytradeHarness,
+) -> None:
+    order = venue.resting()
+    first = accepted(await venue.submit(order))
+    later = accepted(await venue.submit(order))
+    accepted(await venue.adapter.cancel(venue.access, venue.ref(order, later.venue_order_id), allow))
+    assert (await venue.shown(order)).venue_order_id == first.venue_order_id
+
+
 async def test_without_identifiers_the_only_order_that_fits_is_ours(
     venue: TastytradeHarness, restarted: TastytradeAdapter
 ) -> None:

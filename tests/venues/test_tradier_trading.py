@@ -245,6 +245,14 @@ async def test_a_spread_is_closed_by_no_more_than_is_held(venue: TradierHarness)
     refused(await venue.submit(replace(close, client_order_id=venue.client_id(3))), "no_position")
 
 
+async def test_the_leg_of_which_least_is_held_bounds_the_close_of_a_spread(venue: TradierHarness) -> None:
+    accepted(await venue.submit(spread(venue, 1, Side.BUY)))
+    accepted(await venue.submit(venue.order(2, symbol=CALL, quantity=Decimal(3))))
+    close = spread(venue, 3, Side.SELL, reduce_only=True)
+    accepted(await venue.submit(replace(close, quantity=Decimal(9))))
+    assert (last_form(venue)["quantity[0]"], last_form(venue)["quantity[1]"]) == ("2", "2")
+
+
 async def test_a_spread_on_two_underlyings_is_refused(venue: TradierHarness) -> None:
     venue.server.book.list_symbol("BRKB260417C00400000", Decimal(5), Decimal(100))
     order = spread(venue, 1, Side.BUY)
