@@ -151,6 +151,16 @@ async def test_a_close_that_fails_after_its_exits_are_gone_says_so(
     assert found.state is OrderState.REFUSED
 
 
+async def test_a_close_is_not_sent_again_while_an_exit_may_still_work(venue: TradierHarness) -> None:
+    entry = await venue.enter(1)
+    await venue.adapter.place_exits(venue.access, venue.exits(*venue.both_exits(), entry=entry), allow)
+    sent = venue.sent(RequestKind.ORDER)
+    venue.server.arm(Fault.DROP_REQUEST, times=None, matching=RequestKind.CANCEL)
+    outcome = await venue.submit(venue.order(2, Side.SELL, reduce_only=True))
+    assert "could not all be cancelled" in refused(outcome, "not_supported").reason
+    assert venue.sent(RequestKind.ORDER) == sent + 1
+
+
 async def test_an_order_through_zero_is_held_back(venue: TradierHarness) -> None:
     await venue.enter(1)
     outcome = refused(await venue.submit(venue.order(2, Side.SELL, quantity=Decimal(20))), "not_supported")
