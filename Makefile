@@ -10,6 +10,8 @@ ARGS ?=
 # The tests that share the cores, then those that start stacks or measure times. Both run, whatever the first find.
 TEST_SHARED := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m "not alone" tests/unit tests/venues
 TEST_ALONE := $(BIN)/pytest -m alone
+# Demo and tests start many Python processes: where this is set, each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test lint format up down worker bench-latency bench-venues migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help

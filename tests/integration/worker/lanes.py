@@ -49,7 +49,8 @@ def assert_each_executed_once(world: World, count: int) -> None:
     """Check that every signal of the test is done with one order, which the venue got once."""
     signals = world.signals()
     assert len(signals) == count
-    assert list(_unexpected(signals)) == []
+    unexpected = list(_unexpected(signals))
+    assert unexpected == [], unexpected[:5]
     assert len(paper_orders(world.records, world.traders)) == count
     assert_rows_equal_book(world.records, world.traders)
 
