@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -15,3 +16,8 @@ def test_all_venues_together_cost_a_process_little(capsys: pytest.CaptureFixture
         sys.stdout.write("\n" + "\n".join(measured.report()) + "\n")
     assert set(measured.venues) == {"aster", "oanda", "tradier", "tastytrade"}
     assert list(measured.missed(SLACK)) == []
+
+
+def test_commands_do_not_load_the_library_of_logs() -> None:
+    program = "import sys, sparky.venues.registry; sys.exit('structlog' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -14,8 +14,6 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import structlog
-
 from sparky.domain.answers import AccountFill, VenueOrder
 from sparky.domain.errors import CredentialsInvalid, VenueUnavailable, WorkOrderError
 from sparky.domain.orders import ExitKind, OrderRef
@@ -45,9 +43,6 @@ _LIVE: Final = (
     "Replace Requested",
 )
 _EXIT_TYPES: Final[Mapping[ExitKind, str]] = {ExitKind.TAKE_PROFIT: "Limit", ExitKind.STOP_LOSS: "Stop"}
-
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +304,12 @@ def _read_one(item: Mapping[str, Any]) -> "ReadOrder | _Unread":
     except WorkOrderError as error:
         name = item.get("external-identifier")
         # An order for an amount of money, placed by hand, has no quantity: it must not hide the others.
-        _log.warning("order_not_understood", venue_order_id=str(item.get("id"))[:40], field=error.field)
+        # A worker has it loaded; for a command it would be a tenth of what all venues take to load.
+        import structlog  # noqa: PLC0415
+
+        structlog.get_logger(__name__).warning(
+            "order_not_understood", venue_order_id=str(item.get("id"))[:40], field=error.field
+        )
         return _Unread(
             name if isinstance(name, str) else None, is_certain=name is None or isinstance(name, str)
         )
