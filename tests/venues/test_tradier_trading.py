@@ -12,6 +12,7 @@ from sparky.domain.answers import Accepted, NotSent, Unknown
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import (
     ExitKind,
+    ExitLeg,
     OrderRequest,
     OrderState,
     OrderType,
@@ -149,6 +150,18 @@ async def test_a_close_that_fails_after_its_exits_are_gone_says_so(
     found = await venue.adapter.find_order(venue.access, ref)
     assert found is not None
     assert found.state is OrderState.REFUSED
+
+
+async def test_a_close_leaves_the_exits_of_other_symbols_alone(venue: TradierHarness) -> None:
+    entry = await venue.enter(1)
+    other = await venue.enter(2, symbol="BRK.B")
+    for held, number in ((entry, 11), (other, 12)):
+        stop = ExitLeg(client_order_id=venue.client_id(number), kind=ExitKind.STOP_LOSS, price=Decimal(1))
+        asked = venue.exits(stop, entry=held, symbol=held.symbol)
+        accepted((await venue.adapter.place_exits(venue.access, asked, allow))[0])
+    accepted(await venue.submit(venue.order(3, Side.SELL, reduce_only=True)))
+    (left,) = await venue.adapter.open_orders(venue.access)
+    assert left.symbol == "BRK.B"
 
 
 async def test_a_close_is_not_sent_again_while_an_exit_may_still_work(venue: TradierHarness) -> None:
