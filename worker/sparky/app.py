@@ -38,6 +38,7 @@ from sparky.venues.registry import open_venues
 
 _BEGINNINGS_PER_CALL: Final = 50
 _RPC_SECONDS: Final = 5.0
+_FEED_CONNECTIONS: Final = 20
 
 _log = structlog.get_logger(__name__)
 
@@ -141,8 +142,13 @@ async def run_worker(settings: WorkerSettings, seams: Seams) -> None:
         rpc = await resources.enter_async_context(_rpc_client(settings))
         # The paper venue has connections of its own: no venue may keep a lease from being renewed.
         book = await resources.enter_async_context(_rpc_client(settings))
-        feeds = await resources.enter_async_context(httpx.AsyncClient())
-        feed = None if settings.paper_feed_url is None else HttpPriceFeed(settings.paper_feed_url, feeds)
+        feed = None
+        if settings.paper_feed_url is not None:
+            # Without a bound of its own: who waits in httpcore for a connection and gives up can leave it
+            # lost for ever. The inbox bounds how many ask.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=_FEED_CONNECTIONS)
+            feeds = await resources.enter_async_context(httpx.AsyncClient(limits=limits))
+            feed = HttpPriceFeed(settings.paper_feed_url, feeds)
         paper = PaperAdapter(PaperClient(book), seams.sleeper, feed=feed)
         venues = await resources.enter_async_context(open_venues(seams, settings.venue_hosts))
         await Worker(settings, seams, rpc, (paper, *venues.values())).run(stop)
