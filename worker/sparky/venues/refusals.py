@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sparky.domain.answers import Refused
+from sparky.domain.errors import Refusal
 from sparky.domain.fitting import Misfit
 from sparky.domain.reasons import Reason
 from sparky.venues.http import plain_words
@@ -34,6 +35,11 @@ def refusal(
         venue_code=named or None,
         try_again=try_again,
     )
+
+
+def refused_by(refusal: Refusal) -> Refused:
+    """Return the outcome of a write that was held back, because a question before it was refused."""
+    return Refused(refusal.reason_code, refusal.reason)
 
 
 def misfit_refusal(misfit: Misfit) -> Refused:

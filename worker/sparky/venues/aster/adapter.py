@@ -43,7 +43,7 @@ from sparky.venues.aster.writes import Writer
 from sparky.venues.base import AccountAccess, Capabilities, Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import VenueHttp
-from sparky.venues.refusals import misfit_refusal
+from sparky.venues.refusals import misfit_refusal, refused_by
 
 _CAPABILITIES: Final = Capabilities(
     order_types=frozenset(OrderType),
@@ -103,7 +103,7 @@ class AsterAdapter:
         except VenueUnavailable as error:
             return NotSent(str(error))
         except Refusal as refusal:
-            return Refused(refusal.reason_code, refusal.reason)
+            return refused_by(refusal)
         if isinstance(prepared, Refused):
             return prepared
         return await self._writer.place(prepared.account, prepared.write, order.client_order_id, permit)
@@ -120,7 +120,7 @@ class AsterAdapter:
         except VenueUnavailable as error:
             return [NotSent(str(error)) for _ in request.exits]
         except Refusal as refusal:
-            return [Refused(refusal.reason_code, refusal.reason) for _ in request.exits]
+            return [refused_by(refusal) for _ in request.exits]
         if open_now is None:
             return [_nothing_open(request.symbol, request.side) for _ in request.exits]
         outcomes: list[Outcome] = []
@@ -140,7 +140,7 @@ class AsterAdapter:
         try:
             account = _account(access)
         except Refusal as refusal:
-            return Refused(refusal.reason_code, refusal.reason)
+            return refused_by(refusal)
         return await self._writer.cancel(account, ref, permit)
 
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:

@@ -36,7 +36,7 @@ from sparky.venues.oanda.lookup import OandaLookup
 from sparky.venues.oanda.orders import close_to_oanda, order_to_oanda
 from sparky.venues.oanda.record import read_from, transaction_number
 from sparky.venues.oanda.rules import Instruments
-from sparky.venues.refusals import misfit_refusal
+from sparky.venues.refusals import misfit_refusal, refused_by
 
 # Look-ups have been seen to miss an order for half a second. A request that was given up may still be on its
 # way for as long as a gateway keeps it: nobody tells how long, and sending again too soon would double it.
@@ -107,7 +107,7 @@ class OandaAdapter:
         try:
             ready = refusal_of(order) or await self._prepare(access, order)
         except Refusal as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
         if isinstance(ready, Refused):
@@ -132,7 +132,7 @@ class OandaAdapter:
                 self._client, self._sleeper, account, request, instrument=instrument, permit=permit
             )
         except Refusal as error:
-            no = Refused(error.reason_code, error.reason)
+            no = refused_by(error)
         except VenueUnavailable as error:
             no = NotSent(str(error))
         return [no for _ in request.exits]
@@ -143,7 +143,7 @@ class OandaAdapter:
             account = await self._accounts.open(access, priority=Priority.EXIT)
             return await cancelling.cancel(self._client, self._lookup, account, ref, permit)
         except Refusal as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
 

@@ -39,7 +39,7 @@ from sparky.venues.paper.credentials import PaperTerms, read_terms
 from sparky.venues.paper.feed import PriceFeed
 from sparky.venues.paper.parse import read_balance, read_fills, read_order, read_positions
 from sparky.venues.paper.rules import paper_rules
-from sparky.venues.refusals import misfit_refusal
+from sparky.venues.refusals import misfit_refusal, refused_by
 
 _MS_PER_SECOND: Final = Decimal(1000)
 _REMEMBERED: Final = 10_000
@@ -90,7 +90,7 @@ class PaperAdapter:
             await self._open_once(access.account_id, terms)
             priced = await self._priced(fitted)
         except CredentialsInvalid as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
         await self._wait(terms)
@@ -112,7 +112,7 @@ class PaperAdapter:
         try:
             order = await self.find_order(access, ref)
         except CredentialsInvalid as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
         if order is None:

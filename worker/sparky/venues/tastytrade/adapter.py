@@ -9,7 +9,6 @@ from sparky.domain.answers import (
     Balance,
     KeyCheck,
     Outcome,
-    Refused,
     VenueOrder,
     VenuePosition,
 )
@@ -21,6 +20,7 @@ from sparky.domain.rules import InstrumentRules
 from sparky.runtime.seams import Seams
 from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.http import VenueHttp
+from sparky.venues.refusals import refused_by
 from sparky.venues.tastytrade import options
 from sparky.venues.tastytrade.accounts import Accounts
 from sparky.venues.tastytrade.cancelling import Canceller
@@ -72,7 +72,7 @@ class TastytradeAdapter:
         try:
             caller = _caller(access)
         except CredentialsInvalid as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         return await self._sender.submit(caller, order, permit)
 
     async def place_exits(
@@ -82,7 +82,7 @@ class TastytradeAdapter:
         try:
             caller = _caller(access)
         except CredentialsInvalid as error:
-            return [Refused(error.reason_code, error.reason) for _ in request.exits]
+            return [refused_by(error) for _ in request.exits]
         return await self._sender.place_exits(caller, request, permit)
 
     async def cancel(self, access: AccountAccess, ref: OrderRef, permit: Permit) -> Outcome:
@@ -90,7 +90,7 @@ class TastytradeAdapter:
         try:
             caller = _caller(access)
         except CredentialsInvalid as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         return await self._canceller.cancel(caller, ref, permit)
 
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:

@@ -11,6 +11,7 @@ from sparky.runtime.seams import Seams
 from sparky.venues.base import Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import Reply
+from sparky.venues.refusals import refused_by
 from sparky.venues.tastytrade.accounts import Accounts
 from sparky.venues.tastytrade.client import SUCCESS, Caller, TastytradeClient
 from sparky.venues.tastytrade.errors import outcome_of_error, read_error
@@ -44,7 +45,7 @@ class Canceller:
         except VenueUnavailable as error:
             return NotSent(str(error))
         except Refusal as refusal:
-            return Refused(refusal.reason_code, refusal.reason)
+            return refused_by(refusal)
         if read is None:
             return _NONE
         # Filled is the end, too, even while its fills are still missing.

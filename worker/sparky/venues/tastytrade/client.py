@@ -18,6 +18,7 @@ from sparky.runtime.seams import Seams
 from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.budget import Budget, Budgets, Limit, Priority
 from sparky.venues.http import Reply, Request, VenueHttp
+from sparky.venues.refusals import refused_by
 from sparky.venues.tastytrade.credentials import HOW_TO, Login
 from sparky.venues.tastytrade.errors import (
     FORBIDDEN,
@@ -144,7 +145,7 @@ class TastytradeClient:
             await self._spend(caller, group, priority)
             return await self._write(caller, _request(method, path, "", body, token), permit)
         except CredentialsInvalid as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
 

@@ -13,7 +13,7 @@ from sparky.domain.orders import ExitRequest, OrderRequest
 from sparky.venues.base import Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import Reply
-from sparky.venues.refusals import misfit_refusal
+from sparky.venues.refusals import misfit_refusal, refused_by
 from sparky.venues.tastytrade.accounts import Accounts
 from sparky.venues.tastytrade.capabilities import refusal_of, refusal_of_exits
 from sparky.venues.tastytrade.client import SUCCESS, Caller, TastytradeClient
@@ -48,7 +48,7 @@ class Sender:
         except VenueUnavailable as error:
             return NotSent(str(error))
         except Refusal as refusal:
-            return Refused(refusal.reason_code, refusal.reason)
+            return refused_by(refusal)
         if isinstance(prepared, Refused):
             return prepared
         body, exits = prepared
@@ -69,7 +69,7 @@ class Sender:
         except VenueUnavailable as error:
             return [NotSent(str(error)) for _ in request.exits]
         except Refusal as refusal:
-            outcome = Refused(refusal.reason_code, refusal.reason)
+            outcome = refused_by(refusal)
             return [outcome for _ in request.exits]
         if isinstance(bodies, Refused):
             return [bodies for _ in request.exits]

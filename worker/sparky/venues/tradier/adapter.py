@@ -24,6 +24,7 @@ from sparky.runtime.seams import Seams
 from sparky.venues.base import AccountAccess, Capabilities, Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import VenueHttp
+from sparky.venues.refusals import refused_by
 from sparky.venues.tradier import limits
 from sparky.venues.tradier.account import Account
 from sparky.venues.tradier.client import TradierClient
@@ -102,7 +103,7 @@ class TradierAdapter:
             login, account = await self._account(access, priority)
             prepared = await prepare(self._desk, login, account, order)
         except Refusal as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
         if isinstance(prepared, Refused):
@@ -120,7 +121,7 @@ class TradierAdapter:
             login, account = await self._account(access, Priority.EXIT)
             prepared = await prepare_exits(self._desk, login, account, request)
         except Refusal as error:
-            return _all(request, Refused(error.reason_code, error.reason))
+            return _all(request, refused_by(error))
         except VenueUnavailable as error:
             return _all(request, NotSent(str(error)))
         if isinstance(prepared, Refused):
@@ -136,7 +137,7 @@ class TradierAdapter:
             login, account = await self._account(access, Priority.EXIT)
             found = await self._book.find(login, account.number, ref)
         except Refusal as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
         if found is None:

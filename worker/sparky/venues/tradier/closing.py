@@ -14,6 +14,7 @@ from sparky.domain.answers import Accepted, NotSent, Outcome, Refused, Unknown, 
 from sparky.domain.errors import Refusal, VenueUnavailable
 from sparky.domain.orders import OrderRequest
 from sparky.venues.base import Permit
+from sparky.venues.refusals import refused_by
 from sparky.venues.tradier import codes
 from sparky.venues.tradier.account import Account
 from sparky.venues.tradier.credentials import Login
@@ -75,7 +76,7 @@ class Closing:
         try:
             prepared = await prepare(self._desk, login, account, order)
         except Refusal as error:
-            return Refused(error.reason_code, error.reason)
+            return refused_by(error)
         except VenueUnavailable as error:
             return NotSent(str(error))
         if isinstance(prepared, Refused):
