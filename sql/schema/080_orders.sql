@@ -11,11 +11,22 @@ create table public.orders (
   environment text not null,
   symbol text not null,
   side text not null check (side in ('buy', 'sell')),
-  order_type text not null check (order_type in ('market')),
+  -- An exit is a limit order as a take-profit and a stop order as a stop-loss or trailing stop.
+  order_type text not null check (order_type in ('market', 'limit', 'stop', 'stop_limit')),
+  purpose text not null check (purpose in ('open', 'close', 'take_profit', 'stop_loss', 'trailing_stop')),
   -- Below infinity also keeps NaN out, which sorts above every number.
   quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
   reduce_only boolean not null default false,
   reference_price numeric check (reference_price > 0 and reference_price < 'infinity'),
+  -- The net price of a spread may be zero.
+  limit_price numeric check (limit_price >= 0 and limit_price < 'infinity'),
+  stop_price numeric check (stop_price > 0 and stop_price < 'infinity'),
+  trail_distance numeric check (trail_distance > 0 and trail_distance < 'infinity'),
+  trail_percent numeric check (trail_percent > 0 and trail_percent < 'infinity'),
+  time_in_force text check (time_in_force in ('gtc', 'day', 'ioc', 'fok')),
+  extended_hours boolean not null default false,
+  attached_to smallint check (attached_to between 1 and 20),
+  spread jsonb not null default '[]',
   state text not null default 'submitting' check (
     state in (
       'submitting', 'accepted', 'working', 'partially_filled', 'filled', 'cancelled', 'expired', 'refused', 'unknown',

@@ -7,8 +7,11 @@ set search_path = ''
 as $$
 begin
   return jsonb_build_object(
-    'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'side', o.side, 'order_type', o.order_type,
-    'quantity', o.quantity::text, 'reduce_only', o.reduce_only, 'reference_price', o.reference_price::text,
+    'signal_id', o.signal_id, 'leg', o.leg, 'client_order_id', o.client_order_id, 'state', o.state, 'symbol', o.symbol,
+    'side', o.side, 'order_type', o.order_type, 'purpose', o.purpose, 'quantity', o.quantity::text,
+    'reduce_only', o.reduce_only, 'limit_price', o.limit_price::text, 'stop_price', o.stop_price::text,
+    'trail_distance', o.trail_distance::text, 'trail_percent', o.trail_percent::text,
+    'reference_price', o.reference_price::text, 'attached_to', o.attached_to, 'spread', o.spread,
     'venue_order_id', o.venue_order_id, 'submitted_at', o.submitted_at, 'filled_quantity', o.filled_quantity::text,
     'average_price', o.average_price::text, 'bookmark', o.bookmark, 'begun_at', o.created_at);
 end

@@ -55,29 +55,26 @@ begin
 end
 $$;
 
--- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"order":{the leg to send now}}.
-create function private.begin_order(p_claim jsonb) returns jsonb
+-- Writes one leg down, or makes it sendable again. Null when neither may be.
+create function private.write_order(p_signal public.signals, p_leg jsonb) returns timestamptz
 language plpgsql
 set search_path = ''
 as $$
 declare
-  held public.signals;
-  wanted jsonb := p_claim -> 'order';
   begun timestamptz;
 begin
-  held := private.held_signal(p_claim);
-  if held.id is null then
-    return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
-  end if;
-  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
   insert into public.orders as o (
-    user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, quantity,
-    reduce_only, reference_price, bookmark, submitted_at
+    user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, purpose,
+    quantity, reduce_only, limit_price, stop_price, trail_distance, trail_percent, time_in_force, extended_hours,
+    reference_price, attached_to, spread, bookmark, submitted_at
   ) values (
-    held.user_id, held.account_id, held.id, (wanted ->> 'leg')::smallint, wanted ->> 'client_order_id', held.exchange,
-    held.environment, held.symbol, wanted ->> 'side', wanted ->> 'order_type', (wanted ->> 'quantity')::numeric,
-    (wanted ->> 'reduce_only')::boolean, (wanted ->> 'reference_price')::numeric, wanted ->> 'bookmark',
-    clock_timestamp()
+    p_signal.user_id, p_signal.account_id, p_signal.id, (p_leg ->> 'leg')::smallint, p_leg ->> 'client_order_id',
+    p_signal.exchange, p_signal.environment, p_leg ->> 'symbol', p_leg ->> 'side', p_leg ->> 'order_type',
+    p_leg ->> 'purpose', (p_leg ->> 'quantity')::numeric, (p_leg ->> 'reduce_only')::boolean,
+    (p_leg ->> 'limit_price')::numeric, (p_leg ->> 'stop_price')::numeric, (p_leg ->> 'trail_distance')::numeric,
+    (p_leg ->> 'trail_percent')::numeric, p_leg ->> 'time_in_force', (p_leg ->> 'extended_hours')::boolean,
+    (p_leg ->> 'reference_price')::numeric, (p_leg ->> 'attached_to')::smallint, coalesce(p_leg -> 'spread', '[]'),
+    p_leg ->> 'bookmark', clock_timestamp()
   )
   on conflict (signal_id, leg) do update set
     state = 'submitting', submitted_at = excluded.submitted_at, submissions = o.submissions + 1,
@@ -85,13 +82,44 @@ begin
     -- The first one stays: the order may show up anywhere after it.
     bookmark = coalesce(o.bookmark, excluded.bookmark)
   -- Only an order that a look-up did not find may be sent again, and only the very same order.
-  where o.state = 'absent' and o.client_order_id = excluded.client_order_id
+  where o.state = 'absent' and o.client_order_id = excluded.client_order_id and o.symbol = excluded.symbol
     and o.quantity = excluded.quantity and o.side = excluded.side and o.order_type = excluded.order_type
     and o.reduce_only = excluded.reduce_only
+    and (o.limit_price, o.stop_price, o.trail_distance, o.trail_percent, o.spread)
+      is not distinct from (
+        excluded.limit_price, excluded.stop_price, excluded.trail_distance, excluded.trail_percent, excluded.spread)
   returning o.submitted_at into begun;
-  if begun is null then
-    return jsonb_build_object('signal_id', held.id, 'ok', false);
+  return begun;
+end
+$$;
+
+-- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"orders":[the legs to send now, in one write]}. All
+-- of them are written down, or none.
+create function private.begin_order(p_claim jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.signals;
+  wanted jsonb;
+  begun timestamptz;
+begin
+  held := private.held_signal(p_claim);
+  if held.id is null then
+    return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
   end if;
+  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
+  begin
+    for wanted in select o from jsonb_array_elements(p_claim -> 'orders') o loop
+      begun := private.write_order(held, wanted);
+      if begun is null then
+        raise sqlstate 'SP001';
+      end if;
+    end loop;
+  exception
+    when sqlstate 'SP001' then
+      return jsonb_build_object('signal_id', held.id, 'ok', false);
+  end;
   update public.signals set
     plan = coalesce(plan, nullif(p_claim -> 'plan', 'null')), submitted_at = coalesce(submitted_at, begun)
   where id = held.id;

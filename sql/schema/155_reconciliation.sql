@@ -43,7 +43,7 @@ as $$
     )
   )
   select coalesce(jsonb_agg(
-    private.order_for_worker(o) || jsonb_build_object('signal_id', o.signal_id, 'symbol', o.symbol)
+    private.order_for_worker(o)
     -- A worker that has not the time for all begins with those of which there was no news for longest.
     order by o.updated_at, o.id), '[]')
   from ends

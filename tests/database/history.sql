@@ -54,11 +54,11 @@ insert into public.trades (
 select user_id, account_id, 'paper', symbol, 'BUY', 100, at, 101, at, 1, 100, 1, 1, true, 'o' || n from h;
 
 insert into public.orders (
-  id, user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, quantity,
-  reduce_only, state
+  id, user_id, account_id, signal_id, leg, client_order_id, exchange, environment, symbol, side, order_type, purpose,
+  quantity, reduce_only, state
 )
 select
-  id, user_id, account_id, id, 1, 'sp' || lpad(n::text, 26, '0'), 'paper', 'paper', symbol, 'buy', 'market', 1, false,
+  id, user_id, account_id, id, 1, 'sp' || lpad(n::text, 26, '0'), 'paper', 'paper', symbol, 'buy', 'market', 'open', 1, false,
   'filled'
 from h;
 

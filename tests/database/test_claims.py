@@ -87,8 +87,17 @@ def test_a_later_claim_finds_plan_and_orders(world: World) -> None:
     seen = again["orders"][0]
     assert seen.pop("begun_at") <= seen.pop("submitted_at")
     assert seen == {
+        "signal_id": signal_id,
+        "symbol": "BTCUSDT",
+        "purpose": "open",
+        "limit_price": None,
+        "stop_price": None,
+        "trail_distance": None,
+        "trail_percent": None,
+        "attached_to": None,
+        "spread": [],
         "leg": 1,
-        "client_order_id": wanted["order"]["client_order_id"],
+        "client_order_id": wanted["orders"][0]["client_order_id"],
         "state": "submitting",
         "side": "buy",
         "order_type": "market",

@@ -19,7 +19,7 @@ class Sent:
         self.signal = world.accept(trader, action=side)
         self.work = next(one for one in world.claim() if one["signal_id"] == self.signal)
         wanted = order(self.work, side=side)
-        self.id = str(wanted["order"]["client_order_id"])
+        self.id = str(wanted["orders"][0]["client_order_id"])
         assert world.begin(wanted)[0]["ok"] is True
         self.account = trader.account
         self._finish(fills)

@@ -274,7 +274,9 @@ BAD_ORDERS: list[dict[str, Any]] = [
     {"quantity": "abc"},
     {"quantity": None},
     {"side": "up"},
-    {"order_type": "limit"},
+    {"order_type": "trailing"},
+    {"purpose": "hedge"},
+    {"stop_price": "NaN"},
     {"leg": 0},
     {"leg": 21},
     {"leg": 70_000},
@@ -292,7 +294,7 @@ def test_an_order_that_does_not_fit_is_answered_and_undoes_no_other(
 ) -> None:
     _, first = begun(shared)
     if bad.get("client_order_id") == "taken":
-        bad = {"client_order_id": order(first)["order"]["client_order_id"]}
+        bad = {"client_order_id": order(first)["orders"][0]["client_order_id"]}
     signal_id, other_id = shared.accept(shared.trader()), shared.accept(shared.trader())
     claims = {one["signal_id"]: one for one in shared.claim()}
     answers = shared.begin(order(claims[signal_id], **bad), order(claims[other_id]))

@@ -21,7 +21,7 @@ def trade(world: World, trader: Trader, side: str, *fills: dict[str, Any], symbo
     wanted = order(one, side=side)
     assert world.begin(wanted)[0]["ok"] is True
     assert world.finish(held(one) | {"status": "done", "news": [filled(fills=fills)]})[0]["ok"] is True
-    return str(wanted["order"]["client_order_id"])
+    return str(wanted["orders"][0]["client_order_id"])
 
 
 def some(quantity: str, price: str, fee: str = "0", minute: int = 0) -> dict[str, Any]:

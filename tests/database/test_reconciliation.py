@@ -79,15 +79,20 @@ def test_news_of_an_order_that_nobody_executes_any_more(world: World) -> None:
             "signal_id": order["signal_id"],
             "fence": order["fence"],
             "plan": {},
-            "order": {
-                "leg": 1,
-                "client_order_id": "sp" + "0" * 26,
-                "side": "buy",
-                "order_type": "market",
-                "quantity": "1",
-                "reduce_only": False,
-                "reference_price": "100",
-            },
+            "orders": [
+                {
+                    "symbol": "BTCUSDT",
+                    "purpose": "open",
+                    "extended_hours": False,
+                    "leg": 1,
+                    "client_order_id": "sp" + "0" * 26,
+                    "side": "buy",
+                    "order_type": "market",
+                    "quantity": "1",
+                    "reduce_only": False,
+                    "reference_price": "100",
+                }
+            ],
         }
     )
     working = {"leg": 1, "state": "working", "venue_order_id": "7", "elapsed_ms": 5}

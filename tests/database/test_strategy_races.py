@@ -66,13 +66,16 @@ def _claim(world: World, trader: Trader, strategy: str, symbol: str) -> dict[str
     wanted = {
         "leg": 1,
         "client_order_id": f"sp{symbol}",
+        "symbol": symbol,
+        "purpose": "close",
+        "extended_hours": False,
         "side": "sell",
         "order_type": "market",
         "quantity": "1",
         "reduce_only": True,
         "reference_price": "100",
     }
-    assert world.begin(held(one) | {"plan": {"legs": [1]}, "order": wanted})[0]["ok"] is True
+    assert world.begin(held(one) | {"plan": {"legs": [1]}, "orders": [wanted]})[0]["ok"] is True
     return one
 
 

@@ -175,13 +175,16 @@ def order(work_order: Mapping[str, Any], leg: int = 1, **changes: Any) -> dict[s
     wanted = {
         "leg": leg,
         "client_order_id": client_id,
+        "symbol": work_order["symbol"],
         "side": "buy",
         "order_type": "market",
+        "purpose": "open",
         "quantity": "1",
         "reduce_only": False,
+        "extended_hours": False,
         "reference_price": "100",
     }
-    return held(work_order) | {"plan": {"legs": [leg]}, "order": wanted | changes}
+    return held(work_order) | {"plan": {"legs": [leg]}, "orders": [wanted | changes]}
 
 
 def filled(leg: int = 1, *, fills: Sequence[Mapping[str, Any]] = (), **changes: Any) -> dict[str, Any]:

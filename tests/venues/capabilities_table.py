@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.orders import ExitKind, OrderType, TimeInForce
 from sparky.runtime.seams import Seams
-from sparky.venues.base import Capabilities
 from sparky.venues.http import VenueHttp
 from sparky.venues.paper.capabilities import CAPABILITIES as PAPER
 from sparky.venues.registry import VENUES

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from enum import StrEnum, unique
 from typing import Any, Final, TypeVar
 
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.orders import ExitKind, OrderType, TimeInForce
-from sparky.venues.base import Capabilities
 
 _Case = TypeVar("_Case", bound=Callable[..., Any])
 

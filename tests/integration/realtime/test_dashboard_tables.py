@@ -22,8 +22,9 @@ ROWS = {
     "signals": "insert into public.signals (id, user_id, account_id, symbol, status, finished_at)"
     " values (%(signal)s, %(user)s, %(account)s, 'BTCUSDT', 'done', now())",
     "orders": "insert into public.orders (user_id, account_id, signal_id, leg, client_order_id, exchange,"
-    " environment, symbol, side, order_type, quantity) values (%(user)s, %(account)s, %(signal)s, 1,"
-    " 'sp' || left(replace(%(signal)s, '-', ''), 20), 'paper', 'paper', 'BTCUSDT', 'buy', 'market', 1)",
+    " environment, symbol, side, order_type, purpose, quantity) values (%(user)s, %(account)s, %(signal)s, 1,"
+    " 'sp' || left(replace(%(signal)s, '-', ''), 20), 'paper', 'paper', 'BTCUSDT', 'buy', 'market',"
+    " 'open', 1)",
     "positions": "insert into public.positions (user_id, account_id, symbol, side, quantity, entry_price,"
     " entry_time, position_size_usd) values (%(user)s, %(account)s, 'BTCUSDT', 'BUY', 1, 1, now(), 1)",
     "trades": "insert into public.trades (user_id, account_id, symbol, side, entry_price, entry_time,"

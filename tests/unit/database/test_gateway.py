@@ -37,7 +37,7 @@ def database(answer: Any) -> tuple[WorkerDatabase, Functions]:
 def beginning() -> Beginning:
     plan = make_plan(work_order(), RULES, None, NOW)
     assert isinstance(plan, Plan)
-    return Beginning(claim=CLAIM, plan=plan, leg=plan.legs[0], bookmark="6372")
+    return Beginning(claim=CLAIM, plan=plan, legs=plan.legs[:1], bookmark="6372")
 
 
 async def test_a_claim_says_who_how_many_and_for_how_long() -> None:
@@ -51,8 +51,8 @@ async def test_a_beginning_is_answered_with_what_is_left_of_the_lease() -> None:
     first, second = await gateway.begin([beginning(), beginning()])
     assert (first.ok, first.lease_left) == (True, 14.321)
     assert (second.ok, second.lease_left, second.error) == (False, 0.0, "no")
-    order = functions.calls[0][1]["p_claims"][0]["order"]
-    assert order["quantity"] == Decimal("1.500")
+    order = functions.calls[0][1]["p_claims"][0]["orders"][0]
+    assert order["quantity"] == "1.500"
     assert order["client_order_id"].startswith("sp")
     assert order["bookmark"] == "6372"
 

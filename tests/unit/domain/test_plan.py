@@ -1,19 +1,21 @@
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import OrderType, Side
-from sparky.domain.plan import Leg, Plan, Purpose, plan_from_json, plan_to_json
-from sparky.domain.reasons import Reason
+from sparky.domain.plan import Leg, Plan, Purpose
+from sparky.domain.plan_json import plan_from_json, plan_to_json
 
 PLAN = Plan(
     legs=(
         Leg(
             number=1,
             client_order_id=ClientOrderId("sp1"),
+            symbol="BTCUSDT",
             side=Side.SELL,
             quantity=Decimal("1E+2"),
             purpose=Purpose.CLOSE,
@@ -22,6 +24,7 @@ PLAN = Plan(
         Leg(
             number=2,
             client_order_id=ClientOrderId("sp2"),
+            symbol="BTCUSDT",
             side=Side.SELL,
             quantity=Decimal("0.00000001"),
             purpose=Purpose.OPEN,
@@ -34,10 +37,29 @@ PLAN = Plan(
 )
 
 
+NOTHING_ELSE: dict[str, Any] = {
+    "symbol": "BTCUSDT",
+    "limit_price": None,
+    "stop_price": None,
+    "trail_distance": None,
+    "trail_percent": None,
+    "time_in_force": None,
+    "extended_hours": False,
+    "spread": [],
+    "attached_to": None,
+}
+
+
 def test_a_plan_is_stored_with_numbers_as_plain_text() -> None:
     assert plan_to_json(PLAN) == {
+        "protection": None,
+        "cancels": [],
+        "leverage": None,
+        "close_symbols": [],
+        "checks": [],
         "legs": [
             {
+                **NOTHING_ELSE,
                 "leg": 1,
                 "client_order_id": "sp1",
                 "side": "sell",
@@ -49,6 +71,7 @@ def test_a_plan_is_stored_with_numbers_as_plain_text() -> None:
                 "depends_on_previous": False,
             },
             {
+                **NOTHING_ELSE,
                 "leg": 2,
                 "client_order_id": "sp2",
                 "side": "sell",
@@ -74,16 +97,8 @@ def test_what_is_no_plan_is_refused(value: object) -> None:
         plan_from_json(value)
 
 
-def test_a_stored_plan_of_an_order_type_that_is_not_executed_is_not_supported() -> None:
-    value = plan_to_json(PLAN)
-    value["legs"][0]["order_type"] = "stop_limit"
-    with pytest.raises(WorkOrderError, match="'stop_limit'") as caught:
-        plan_from_json(value)
-    assert caught.value.reason_code is Reason.NOT_SUPPORTED
-
-
 def test_a_leg_becomes_the_order_that_is_sent() -> None:
-    request = PLAN.legs[1].request("BTCUSDT")
+    request = PLAN.legs[1].request()
     assert (request.symbol, request.side, request.order_type) == ("BTCUSDT", Side.SELL, OrderType.MARKET)
     assert (request.quantity, request.reduce_only) == (Decimal("0.00000001"), False)
     assert request.client_order_id == "sp2"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sparky.domain.answers import VenuePosition
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import PositionSide, Side
-from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection, plan_from_json, plan_to_json
+from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection
+from sparky.domain.plan_json import plan_from_json, plan_to_json
 from sparky.domain.planner import is_exit, make_plan
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import WorkOrder
@@ -160,6 +161,7 @@ LEGS = st.builds(
     Leg,
     number=st.integers(1, 9),
     client_order_id=st.text(min_size=1).map(ClientOrderId),
+    symbol=st.text(min_size=1),
     side=st.sampled_from(Side),
     quantity=AMOUNTS.map(Decimal),
     purpose=st.sampled_from(Purpose),

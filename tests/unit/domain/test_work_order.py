@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparky.domain.alert import Action
 from sparky.domain.errors import WorkOrderError
 from sparky.domain.orders import OrderState, PositionSide
-from sparky.domain.plan import Plan, plan_to_json
+from sparky.domain.plan import Plan
+from sparky.domain.plan_json import plan_to_json
 from sparky.domain.planner import make_plan
-from sparky.domain.reasons import Reason
-from sparky.domain.work_order import Action, Claim, OnOpposite, WorkOrder, parse_claim, parse_work_order
+from sparky.domain.trade_settings import OnOpposite
+from sparky.domain.work_order import Claim, WorkOrder, parse_claim, parse_work_order
 from tests.unit.domain.work_orders import EARLIER_ORDER, NOW, RULES, SIGNAL_ID, work_order, work_order_json
 
 
@@ -145,23 +147,17 @@ def test_what_is_wrong_in_an_earlier_order_is_named(name: str, value: Any) -> No
 
 
 def test_an_alert_term_that_is_not_known_is_refused_rather_than_ignored() -> None:
-    with pytest.raises(WorkOrderError, match="stop_loss_percent is not a field"):
-        work_order(alert={"quantity": "1", "stop_loss_percent": "2"})
+    with pytest.raises(WorkOrderError, match="stop_lose_percent is not a field"):
+        work_order(alert={"quantity": "1", "stop_lose_percent": "2"})
 
 
 def test_a_setting_that_is_not_known_is_refused_rather_than_ignored() -> None:
-    with pytest.raises(WorkOrderError, match="max_leverage is not a field"):
-        work_order(settings={"max_leverage": 3})
+    with pytest.raises(WorkOrderError, match="max_levers is not a field"):
+        work_order(settings={"max_levers": 3})
 
 
 def test_an_unknown_field_elsewhere_changes_nothing() -> None:
     assert work_order(stage="begun") == work_order()
-
-
-def test_an_order_type_that_is_not_executed_is_not_supported() -> None:
-    with pytest.raises(WorkOrderError, match="'limit'") as caught:
-        work_order(alert={"order_type": "limit", "quantity": "1"})
-    assert caught.value.reason_code is Reason.NOT_SUPPORTED
 
 
 def test_a_broken_work_order_still_tells_whose_it_is() -> None:

@@ -58,6 +58,14 @@ _WORK_ORDER: dict[str, Any] = {
 }
 
 EARLIER_ORDER: dict[str, Any] = {
+    "symbol": "BTCUSDT",
+    "purpose": "open",
+    "limit_price": None,
+    "stop_price": None,
+    "trail_distance": None,
+    "trail_percent": None,
+    "attached_to": None,
+    "spread": [],
     "leg": 1,
     "client_order_id": "spZZZZZZZZZZZZZZZZZZZZZZZZZZ",
     "state": "unknown",

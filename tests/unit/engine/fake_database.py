@@ -13,7 +13,7 @@ from sparky.database.keys import StoredKeys
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, LostClaim, SparkyError
 from sparky.domain.identifiers import AccountId, SignalId
 from sparky.domain.news import OrderNews
-from sparky.domain.plan import plan_to_json
+from sparky.domain.plan_json import leg_to_json, plan_to_json
 from sparky.domain.work_order import Claim
 from sparky.keys.secret import Secret
 from tests.unit.engine.virtual_loop import START, LoopClock
@@ -174,28 +174,22 @@ class FakeDatabase:
             error = self._record(row, news)
             if error is not None:
                 return Begun(ok=False, error=error)
-        leg = item.leg
-        before = row.orders.get(leg.number)
-        if before is not None and before["state"] != "absent":
-            return Begun(ok=False)
         now = self._stamp(self._now())
-        first = before or {"bookmark": item.bookmark, "begun_at": now}
-        row.orders[leg.number] = {
-            "leg": leg.number,
-            "client_order_id": leg.client_order_id,
-            "state": "submitting",
-            "side": leg.side.value,
-            "order_type": leg.order_type.value,
-            "quantity": str(leg.quantity),
-            "reduce_only": leg.reduce_only,
-            "reference_price": None if leg.reference_price is None else str(leg.reference_price),
-            "venue_order_id": None,
-            "bookmark": first["bookmark"] or item.bookmark,
-            "begun_at": first["begun_at"],
-            "submitted_at": now,
-            "filled_quantity": "0",
-            "average_price": None,
-        }
+        for leg in item.legs:
+            before = row.orders.get(leg.number)
+            if before is not None and before["state"] != "absent":
+                return Begun(ok=False)
+        for leg in item.legs:
+            first = row.orders.get(leg.number) or {"bookmark": item.bookmark, "begun_at": now}
+            row.orders[leg.number] = leg_to_json(leg) | {
+                "state": "submitting",
+                "venue_order_id": None,
+                "bookmark": first["bookmark"] or item.bookmark,
+                "begun_at": first["begun_at"],
+                "submitted_at": now,
+                "filled_quantity": "0",
+                "average_price": None,
+            }
         row.plan = row.plan or plan_to_json(item.plan)
         assert row.lease_until is not None
         return Begun(ok=True, lease_left=row.lease_until - self._now())

@@ -20,6 +20,7 @@ from sparky.domain.answers import (
     VenueOrder,
     VenuePosition,
 )
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.options import OptionContract
@@ -33,7 +34,7 @@ from sparky.domain.orders import (
     Side,
 )
 from sparky.domain.rules import InstrumentRules
-from sparky.venues.base import AccountAccess, Capabilities, Permit
+from sparky.venues.base import AccountAccess, Permit
 from tests.unit.engine.virtual_loop import LoopClock
 
 PRICE = Decimal(100)

@@ -5,7 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sparky.domain.plan import Plan, plan_to_json
+from sparky.domain.plan import Plan
+from sparky.domain.plan_json import leg_to_json, plan_to_json
 from sparky.domain.planner import make_plan
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import parse_work_order
@@ -31,19 +32,13 @@ def write_down(row: Row, states: Sequence[str], ago: float, changes: dict[str, A
     now = LoopClock().monotonic()
     row.lease_until = now - 0.001
     for leg, state in zip(plan.legs, states, strict=False):
-        row.orders[leg.number] = {
-            "leg": leg.number,
-            "client_order_id": leg.client_order_id,
+        row.orders[leg.number] = leg_to_json(leg) | {
             "state": state,
-            "side": leg.side.value,
-            "order_type": "market",
-            "quantity": str(leg.quantity),
-            "reduce_only": leg.reduce_only,
-            "reference_price": None,
             "venue_order_id": None,
             "bookmark": None,
             "begun_at": (START + timedelta(seconds=now - ago)).isoformat(),
             "submitted_at": (START + timedelta(seconds=now - ago)).isoformat(),
             "filled_quantity": str(leg.quantity) if state == "filled" else "0",
             "average_price": "100" if state == "filled" else None,
-        } | changes
+        }
+        row.orders[leg.number] |= changes

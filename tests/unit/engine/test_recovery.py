@@ -186,14 +186,6 @@ async def test_an_unreadable_work_order_that_was_begun_goes_to_review() -> None:
     assert (signal.status, signal.reason_code) == ("review", "internal_error")
 
 
-async def test_an_order_type_that_is_not_executed_is_named_to_the_trader() -> None:
-    world = World()
-    signal = world.signal(alert={"quantity": "1", "order_type": "limit"})
-    await world.run()
-    assert (signal.status, signal.reason_code) == ("rejected", "not_supported")
-    assert "only market orders are executed" in signal.reason
-
-
 async def test_a_claim_without_an_id_touches_nobody_else() -> None:
     world = World()
     signal = world.signal()

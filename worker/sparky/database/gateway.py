@@ -12,17 +12,18 @@ from sparky.domain.answers import KeyCheck
 from sparky.domain.errors import DatabaseContractError, WorkOrderError
 from sparky.domain.identifiers import SignalId, UserId, WorkerId
 from sparky.domain.news import OrderNews
-from sparky.domain.plan import Leg, Plan, plan_to_json
+from sparky.domain.plan import Leg, Plan
+from sparky.domain.plan_json import leg_to_json, plan_to_json
 from sparky.domain.work_order import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """A leg to be written down before it is sent, with what became of the legs before it."""
+    """Legs to be written down before they are sent together, with what became of the legs before them."""
 
     claim: Claim
     plan: Plan
-    leg: Leg
+    legs: tuple[Leg, ...]
     news: tuple[OrderNews, ...] = ()
     bookmark: str | None = None
 
@@ -192,22 +193,12 @@ def _claims(claims: Iterable[Claim]) -> list[dict[str, Any]]:
 
 
 def _beginning(item: Beginning) -> dict[str, Any]:
-    leg = item.leg
     return {
         "signal_id": item.claim.signal_id,
         "fence": item.claim.fence,
         "plan": plan_to_json(item.plan),
         "news": [news.to_json() for news in item.news],
-        "order": {
-            "leg": leg.number,
-            "client_order_id": leg.client_order_id,
-            "side": leg.side,
-            "order_type": leg.order_type,
-            "quantity": leg.quantity,
-            "reduce_only": leg.reduce_only,
-            "reference_price": leg.reference_price,
-            "bookmark": item.bookmark,
-        },
+        "orders": [leg_to_json(leg) | {"bookmark": item.bookmark} for leg in item.legs],
     }
 
 

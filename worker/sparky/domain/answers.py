@@ -149,6 +149,38 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What an instrument costs now. At least one of the prices is there.
+
+    `account_rate` is what one unit of the currency that the price is in is worth in the account's own: 1
+    where they are the same, and for EUR_JPY in an account in USD the price of a yen in dollars.
+    `is_delayed` where the venue tells that the prices are not of this moment.
+
+    Raises:
+        ValueError: there is no price, or one that is not above zero.
+    """
+
+    symbol: str
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    account_rate: Decimal = Decimal(1)
+    is_delayed: bool = False
+
+    def __post_init__(self) -> None:
+        prices = [price for price in (self.bid, self.ask, self.last) if price is not None]
+        if not prices or not all(value.is_finite() and value > 0 for value in (*prices, self.account_rate)):
+            raise ValueError(f"a quote of {self.symbol} needs a price above zero")
+
+    def to_trade(self, side: Side) -> Decimal:
+        """Return the price at which a market order of that side would trade, as far as it is known."""
+        near, far = (self.ask, self.bid) if side is Side.BUY else (self.bid, self.ask)
+        price = near or self.last or far
+        assert price is not None  # noqa: S101 - one is there, see above
+        return price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCheck:
     """What a venue says of keys that it accepts.
 

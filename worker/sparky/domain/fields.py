@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -18,6 +18,7 @@ E = TypeVar("E", bound=StrEnum)
 
 # Bounded, so that exact arithmetic on two of them stays within the precision of `rules`.
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DAY_AND_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", re.ASCII)
 
 
@@ -122,6 +123,18 @@ def moment(source: Mapping[str, Any], name: str, path: str) -> datetime:
     parsed = _parse_time(value) if _DAY_AND_TIME.match(value) else None
     if parsed is None:
         raise WorkOrderError(f"{path}.{name}", "must be an ISO 8601 time with an offset")
+    return parsed
+
+
+def day(source: Mapping[str, Any], name: str, path: str) -> date:
+    """Return a day, which travels as YYYY-MM-DD."""
+    value = text(source, name, path)
+    try:
+        parsed = date.fromisoformat(value) if _DAY.fullmatch(value) else None
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.year not in _YEARS:
+        raise WorkOrderError(f"{path}.{name}", "must be a day such as 2026-04-17")
     return parsed
 
 

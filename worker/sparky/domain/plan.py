@@ -1,66 +1,176 @@
-"""The pure result of planning: legs, a rejection, or nothing to do."""
+"""The pure result of planning: what to send, a rejection, or nothing to do."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, unique
-from typing import Any, Final
+from typing import Final
 
-from sparky.domain import fields
-from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.orders import (
+    ExitKind,
+    ExitLeg,
     OrderRequest,
     OrderType,
     Side,
+    SpreadLeg,
+    TimeInForce,
 )
 from sparky.domain.reasons import Reason
 
-_EXECUTED_TYPES: Final = (OrderType.MARKET,)
+FIRST_EXIT_LEG: Final = 3
+"""Exits are numbered from here on, after the at most two orders that trade."""
+EMERGENCY_LEG: Final = 20
+"""Closes what an entry has opened when its stop cannot be placed."""
 
 
 @unique
 class Purpose(StrEnum):
-    """What a leg does to the position."""
+    """What a leg does to the position. The last three are those of `ExitKind`."""
 
     OPEN = "open"
     CLOSE = "close"
+    TAKE_PROFIT = "take_profit"
+    STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
+
+    @property
+    def is_exit(self) -> bool:
+        """The leg waits at the venue to leave a position."""
+        return self not in {Purpose.OPEN, Purpose.CLOSE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One order we want. A leg that depends on the previous one is sent only after that one filled."""
+    """One order we want.
+
+    A leg that depends on the previous one is sent only after that one filled. An exit is `attached_to` an
+    entry when the venue takes it in that entry's write; else it is placed for an open position. A
+    take-profit has a `limit_price`, a stop-loss a `stop_price`, a trailing stop one trail. A leg with
+    `spread` is a spread: `symbol` is the underlying and `limit_price` the net price of one.
+    """
 
     number: int
     client_order_id: ClientOrderId
+    symbol: str
     side: Side
     quantity: Decimal
     purpose: Purpose
     reduce_only: bool
-    reference_price: Decimal | None = None
-    depends_on_previous: bool = False
     order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_distance: Decimal | None = None
+    trail_percent: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    extended_hours: bool = False
+    reference_price: Decimal | None = None
+    spread: tuple[SpreadLeg, ...] = ()
+    attached_to: int | None = None
+    depends_on_previous: bool = False
 
-    def request(self, symbol: str, bookmark: str | None = None) -> OrderRequest:
-        """Return the order that this leg sends for `symbol`."""
+    def request(self, bookmark: str | None = None, exits: tuple[ExitLeg, ...] = ()) -> OrderRequest:
+        """Return the order that this leg sends, with the exits that are attached to it."""
         return OrderRequest(
             client_order_id=self.client_order_id,
-            symbol=symbol,
+            symbol=self.symbol,
             side=self.side,
             quantity=self.quantity,
             reduce_only=self.reduce_only,
             order_type=self.order_type,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            time_in_force=self.time_in_force,
+            extended_hours=self.extended_hours,
+            exits=exits,
+            legs=self.spread,
             reference_price=self.reference_price,
             bookmark=bookmark,
         )
 
+    def exit_leg(self) -> ExitLeg:
+        """Return an exit as the venues take it.
+
+        Raises:
+            ValueError: the leg is no exit.
+        """
+        kind = ExitKind(self.purpose.value)
+        return ExitLeg(
+            client_order_id=self.client_order_id,
+            kind=kind,
+            price=self.limit_price if kind is ExitKind.TAKE_PROFIT else self.stop_price,
+            trail_distance=self.trail_distance,
+            trail_percent=self.trail_percent,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitTerms:
+    """An exit whose price is not known before its entry has filled.
+
+    Exactly one of `price`, `percent` (of the entry's real average fill price), `trail_distance` and
+    `trail_percent` is set; 1 is one per cent. `quantity_percent` is its share of what was filled.
+    """
+
+    number: int
+    kind: ExitKind
+    price: Decimal | None = None
+    percent: Decimal | None = None
+    trail_distance: Decimal | None = None
+    trail_percent: Decimal | None = None
+    quantity_percent: Decimal = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """The exits to place once the leg `entry` has filled; `entry` is 0 for a position that is open already.
+
+    `side_closed_by` is the side of the exits' orders. `quantity` is what they are for where the entry is 0.
+    """
+
+    entry: int
+    side_closed_by: Side
+    exits: tuple[ExitTerms, ...]
+    quantity: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """A working order of another signal, to be cancelled once leg `after_leg` is done; 0 is before any."""
+
+    client_order_id: ClientOrderId
+    after_leg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked: what it found, and the limit it was held against."""
+
+    name: str
+    ok: bool
+    value: str
+    limit: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send, in order. `notes` are sentences for the trader."""
+    """What to send, in order. `notes` are sentences for the trader.
 
-    legs: tuple[Leg, ...]
+    In this order: the cancels of leg 0, the leverage, each leg with the cancels after it, the protection.
+    `close_symbols` are closed by signals of their own, one for each symbol.
+    """
+
+    legs: tuple[Leg, ...] = ()
     notes: tuple[str, ...] = ()
+    protection: Protection | None = None
+    cancels: tuple[Cancel, ...] = ()
+    leverage: int | None = None
+    close_symbols: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def opens(self) -> bool:
+        """Whether a leg opens or adds to a position: the trader's limits on entries count."""
+        return any(leg.purpose is Purpose.OPEN for leg in self.legs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,78 +180,17 @@ class Rejection:
     reason_code: Reason
     reason: str
     expired: bool = False
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToDo:
-    """The signal is done without an order, and the note says why."""
+    """The signal is done without an order, and the note says why. `plan` is what a dry run would send."""
 
     reason_code: Reason
     note: str
+    checks: tuple[Check, ...] = ()
+    plan: Plan | None = None
 
 
 Decision = Plan | Rejection | NothingToDo
-
-
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    """Return the plan as JSON values, numbers of money and size as text."""
-    return {"legs": [_leg_to_json(leg) for leg in plan.legs], "notes": list(plan.notes)}
-
-
-def plan_from_json(value: Any, path: str = "plan") -> Plan:
-    """Read back what `plan_to_json` wrote.
-
-    Raises:
-        WorkOrderError: anything is missing, of the wrong type or out of range, named by its path.
-    """
-    source = fields.mapping(value, path)
-    legs = tuple(
-        _leg_from_json(fields.mapping(leg, f"{path}.legs[{index}]"), f"{path}.legs[{index}]")
-        for index, leg in enumerate(fields.items(source, "legs", path))
-    )
-    notes = tuple(
-        fields.as_text(note, f"{path}.notes[{index}]")
-        for index, note in enumerate(fields.items(source, "notes", path))
-    )
-    return Plan(legs=legs, notes=notes)
-
-
-def executed_type(source: Mapping[str, Any], path: str) -> OrderType:
-    """Read an order type, of those that can be planned; the venues know more.
-
-    Raises:
-        WorkOrderError: it is missing or, with NOT_SUPPORTED, another one.
-    """
-    name = fields.text(source, "order_type", path)
-    if name not in _EXECUTED_TYPES:
-        problem = f"is {name[:32]!r}, and only {', '.join(_EXECUTED_TYPES)} orders are executed"
-        raise WorkOrderError(f"{path}.order_type", problem, reason_code=Reason.NOT_SUPPORTED)
-    return OrderType(name)
-
-
-def _leg_to_json(leg: Leg) -> dict[str, Any]:
-    return {
-        "leg": leg.number,
-        "client_order_id": leg.client_order_id,
-        "side": leg.side.value,
-        "order_type": leg.order_type.value,
-        "quantity": fields.decimal_text(leg.quantity),
-        "purpose": leg.purpose.value,
-        "reduce_only": leg.reduce_only,
-        "reference_price": None if leg.reference_price is None else fields.decimal_text(leg.reference_price),
-        "depends_on_previous": leg.depends_on_previous,
-    }
-
-
-def _leg_from_json(source: Mapping[str, Any], path: str) -> Leg:
-    return Leg(
-        number=fields.integer(source, "leg", path, least=1),
-        client_order_id=ClientOrderId(fields.text(source, "client_order_id", path)),
-        side=fields.choice(source, "side", path, Side),
-        order_type=executed_type(source, path),
-        quantity=fields.positive(source, "quantity", path),
-        purpose=fields.choice(source, "purpose", path, Purpose),
-        reduce_only=fields.boolean(source, "reduce_only", path),
-        reference_price=fields.optional(fields.positive, source, "reference_price", path),
-        depends_on_previous=fields.boolean(source, "depends_on_previous", path),
-    )

@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from sparky.domain.alert import Action
 from sparky.domain.answers import VenuePosition
 from sparky.domain.freshness import check_age
 from sparky.domain.identifiers import client_order_id
@@ -27,7 +28,8 @@ from sparky.domain.plan import Decision, Leg, NothingToDo, Plan, Purpose, Reject
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.sizing import Sized, size_of_entry, size_of_exit
-from sparky.domain.work_order import Action, OnOpposite, WorkOrder
+from sparky.domain.trade_settings import OnOpposite
+from sparky.domain.work_order import WorkOrder
 
 _ENTRY_SIDES: Final = {Action.BUY: Side.BUY, Action.SELL: Side.SELL}
 _SHORT_IMPOSSIBLE: Final = "the venue does not allow short positions in it"
@@ -177,6 +179,7 @@ def _plan_open(order: WorkOrder, rules: InstrumentRules, side: Side) -> Plan | R
     leg = Leg(
         number=1,
         client_order_id=client_order_id(order.signal_id, 1),
+        symbol=order.symbol,
         side=side,
         quantity=sized.quantity,
         purpose=Purpose.OPEN,
@@ -190,6 +193,7 @@ def _close_leg(order: WorkOrder, position: VenuePosition, sized: Sized) -> Leg:
     return Leg(
         number=1,
         client_order_id=client_order_id(order.signal_id, 1),
+        symbol=order.symbol,
         side=position.side.closed_by,
         quantity=sized.quantity,
         purpose=Purpose.CLOSE,
@@ -201,7 +205,7 @@ def _close_leg(order: WorkOrder, position: VenuePosition, sized: Sized) -> Leg:
 def _short_obstacle(order: WorkOrder, rules: InstrumentRules) -> str | None:
     if not rules.can_short:
         return _SHORT_IMPOSSIBLE
-    return None if order.settings.allow_short else _SHORT_SWITCHED_OFF
+    return _SHORT_SWITCHED_OFF if order.settings.allow_short is False else None
 
 
 def _explain(plan: Plan, symbol: str) -> str:

@@ -39,7 +39,8 @@ class InstrumentRules:
     `min_quantity` and `min_notional` are 0 where there is none; of the optional ones None means that there
     is none, or for the market ones that those of limit orders hold. The first of `tick_bands` that fits a
     price has its tick, else it is `price_tick`. `multiplier` is what one unit of quantity holds of what the
-    price is for, such as 100 for an option. A `closing_only` instrument takes no order that opens.
+    price is for, such as 100 for an option. `pip` is there where the market counts in pips. A
+    `closing_only` instrument takes no order that opens.
 
     Raises:
         ValueError: a step, a maximum or the multiplier is not above zero, or a minimum is negative.
@@ -61,6 +62,7 @@ class InstrumentRules:
     multiplier: Decimal = _ONE
     tradable: bool = True
     closing_only: bool = False
+    pip: Decimal | None = None
 
     def __post_init__(self) -> None:
         if not self.symbol:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from sparky.domain.alert import AlertTerms
 from sparky.domain.answers import VenuePosition
 from sparky.domain.plan import Rejection
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules, exact_difference, exact_product
-from sparky.domain.work_order import AlertTerms
 
 _WHOLE: Final = Decimal(100)
 

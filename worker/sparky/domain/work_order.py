@@ -4,39 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum, unique
 from typing import Any, Final
 
 from sparky.domain import fields
-from sparky.domain.errors import WorkOrderError
+from sparky.domain.alert import Action, AlertTerms, parse_alert_terms
 from sparky.domain.identifiers import AccountId, ClientOrderId, Lane, SignalId, UserId
-from sparky.domain.orders import (
-    OrderState,
-    OrderType,
-    PositionSide,
-    Side,
-)
-from sparky.domain.plan import Plan, executed_type, plan_from_json
-
-
-@unique
-class Action(StrEnum):
-    """What an alert asks for, after its aliases are resolved."""
-
-    BUY = "buy"
-    SELL = "sell"
-    CLOSE = "close"
-    CLOSE_LONG = "close_long"
-    CLOSE_SHORT = "close_short"
-
-
-@unique
-class OnOpposite(StrEnum):
-    """What an entry does when a position of the other side is open."""
-
-    REVERSE = "reverse"
-    CLOSE = "close"
-    REJECT = "reject"
+from sparky.domain.orders import OrderState, OrderType, PositionSide, Side, SpreadLeg
+from sparky.domain.plan import Plan, Protection, Purpose
+from sparky.domain.plan_json import plan_from_json, protection_from_json, spread_from_json
+from sparky.domain.trade_settings import Limit, Settings, parse_limits, parse_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +40,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertTerms:
-    """What the alert says about the order. `price` of a market order is a reference, not a limit."""
-
-    order_type: OrderType = OrderType.MARKET
-    quantity: Decimal | None = None
-    position_size_usd: Decimal | None = None
-    price: Decimal | None = None
-    close_percent: Decimal | None = None
-    reduce_only: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What counts for this signal: the trader's settings, already narrowed, and the operator's switch.
-
-    Ages are in seconds; 0 means no limit.
-    """
-
-    trading_halted: bool
-    halt_reason: str | None
-    enabled: bool
-    max_signal_age_sec: int
-    max_exit_age_sec: int
-    on_opposite: OnOpposite
-    pyramiding: bool
-    allow_short: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """The open position in our books."""
 
@@ -104,19 +50,28 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierOrder:
-    """An order that an earlier claim of this signal wrote down, sent or not.
+    """An order that was written down, sent or not: by an earlier claim of this signal, or by another signal.
 
     `begun_at` is when it was written down first, before its first byte; `submitted_at` when it was last.
     """
 
+    signal_id: SignalId
     leg: int
     client_order_id: ClientOrderId
     state: OrderState
+    symbol: str
     side: Side
     order_type: OrderType
+    purpose: Purpose
     quantity: Decimal
     reduce_only: bool
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_distance: Decimal | None
+    trail_percent: Decimal | None
     reference_price: Decimal | None
+    attached_to: int | None
+    spread: tuple[SpreadLeg, ...]
     venue_order_id: str | None
     bookmark: str | None
     begun_at: datetime
@@ -126,8 +81,21 @@ class EarlierOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unprotected:
+    """An entry that filled after its signal had ended, and the exits that were asked for with it."""
+
+    entry: EarlierOrder
+    protection: Protection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
-    """A claimed signal. `plan` and `orders` are there when an earlier claim has begun it."""
+    """A claimed signal. `plan` and `orders` are there when an earlier claim has begun it.
+
+    `working` are orders of other signals of its lane that the venue may have open. `limits` are the counted
+    ones on entries, at the moment of the claim: `begin_orders` decides. `unprotected` is what a signal of
+    the action `protect` is for.
+    """
 
     signal_id: SignalId
     user_id: UserId
@@ -149,6 +117,9 @@ class WorkOrder:
     position: Position | None
     plan: Plan | None
     orders: tuple[EarlierOrder, ...]
+    working: tuple[EarlierOrder, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    unprotected: Unprotected | None = None
 
     @property
     def claim(self) -> Claim:
@@ -196,55 +167,23 @@ def parse_work_order(value: Any) -> WorkOrder:
         symbol=fields.text(source, "symbol", _ROOT),
         action=fields.choice(source, "action", _ROOT, Action),
         is_exit=fields.boolean(source, "is_exit", _ROOT),
-        alert=_parse_alert(_child(source, "alert")),
-        settings=_parse_settings(_child(source, "settings")),
+        alert=parse_alert_terms(_child(source, "alert"), f"{_ROOT}.alert"),
+        settings=parse_settings(_child(source, "settings"), f"{_ROOT}.settings"),
         account=parse_account(_child(source, "account")),
         position=None if position is None else _parse_position(_child(source, "position")),
         plan=None if plan is None else plan_from_json(plan, f"{_ROOT}.plan"),
-        orders=_parse_orders(source),
+        orders=_parse_orders(source, "orders", claim.signal_id),
+        working=_parse_orders(source, "working") if source.get("working") is not None else (),
+        limits=parse_limits(source, "limits", _ROOT),
+        unprotected=_parse_unprotected(source),
     )
 
 
 _ROOT: Final = "$"
-_ALERT_FIELDS: Final = frozenset(AlertTerms.__dataclass_fields__)
-_SETTINGS_FIELDS: Final = frozenset(Settings.__dataclass_fields__)
-_HUNDRED: Final = Decimal(100)
 
 
 def _child(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return fields.mapping(fields.present(source, name, _ROOT), f"{_ROOT}.{name}")
-
-
-def _parse_alert(source: Mapping[str, Any]) -> AlertTerms:
-    path = f"{_ROOT}.alert"
-    fields.refuse_unknown(source, _ALERT_FIELDS, path)
-    close_percent = fields.optional(fields.positive, source, "close_percent", path)
-    if close_percent is not None and close_percent > _HUNDRED:
-        raise WorkOrderError(f"{path}.close_percent", f"must be at most 100, not {close_percent}")
-    return AlertTerms(
-        order_type=executed_type(source, path),
-        quantity=fields.optional(fields.positive, source, "quantity", path),
-        position_size_usd=fields.optional(fields.positive, source, "position_size_usd", path),
-        price=fields.optional(fields.positive, source, "price", path),
-        close_percent=close_percent,
-        reduce_only=fields.optional(fields.boolean, source, "reduce_only", path) or False,
-        dry_run=fields.optional(fields.boolean, source, "dry_run", path) or False,
-    )
-
-
-def _parse_settings(source: Mapping[str, Any]) -> Settings:
-    path = f"{_ROOT}.settings"
-    fields.refuse_unknown(source, _SETTINGS_FIELDS, path)
-    return Settings(
-        trading_halted=fields.boolean(source, "trading_halted", path),
-        halt_reason=fields.optional(fields.text, source, "halt_reason", path),
-        enabled=fields.boolean(source, "enabled", path),
-        max_signal_age_sec=fields.integer(source, "max_signal_age_sec", path),
-        max_exit_age_sec=fields.integer(source, "max_exit_age_sec", path),
-        on_opposite=fields.choice(source, "on_opposite", path, OnOpposite),
-        pyramiding=fields.boolean(source, "pyramiding", path),
-        allow_short=fields.boolean(source, "allow_short", path),
-    )
 
 
 def parse_account(source: Mapping[str, Any]) -> Account:
@@ -273,24 +212,54 @@ def _parse_position(source: Mapping[str, Any]) -> Position:
     )
 
 
-def _parse_orders(source: Mapping[str, Any]) -> tuple[EarlierOrder, ...]:
+def _parse_orders(
+    source: Mapping[str, Any], name: str, signal_id: SignalId | None = None
+) -> tuple[EarlierOrder, ...]:
     orders = []
-    for index, value in enumerate(fields.items(source, "orders", _ROOT)):
-        path = f"{_ROOT}.orders[{index}]"
-        orders.append(_parse_order(fields.mapping(value, path), path))
+    for index, value in enumerate(fields.items(source, name, _ROOT)):
+        path = f"{_ROOT}.{name}[{index}]"
+        orders.append(_parse_order(fields.mapping(value, path), path, signal_id))
     return tuple(orders)
 
 
-def _parse_order(source: Mapping[str, Any], path: str) -> EarlierOrder:
+def _parse_unprotected(source: Mapping[str, Any]) -> Unprotected | None:
+    if source.get("unprotected") is None:
+        return None
+    path = f"{_ROOT}.unprotected"
+    unprotected = fields.mapping(source["unprotected"], path)
+    return Unprotected(
+        entry=_parse_order(
+            fields.mapping(fields.present(unprotected, "entry", path), f"{path}.entry"), f"{path}.entry"
+        ),
+        protection=protection_from_json(
+            fields.present(unprotected, "protection", path), f"{path}.protection"
+        ),
+    )
+
+
+def _parse_order(source: Mapping[str, Any], path: str, signal_id: SignalId | None = None) -> EarlierOrder:
+    def number(name: str) -> Decimal | None:
+        return fields.optional(fields.positive, source, name, path)
+
     return EarlierOrder(
+        signal_id=signal_id or SignalId(fields.identifier(source, "signal_id", path)),
         leg=fields.integer(source, "leg", path, least=1),
         client_order_id=ClientOrderId(fields.text(source, "client_order_id", path)),
         state=fields.choice(source, "state", path, OrderState),
+        symbol=fields.text(source, "symbol", path),
         side=fields.choice(source, "side", path, Side),
         order_type=fields.choice(source, "order_type", path, OrderType),
+        purpose=fields.choice(source, "purpose", path, Purpose),
         quantity=fields.positive(source, "quantity", path),
         reduce_only=fields.boolean(source, "reduce_only", path),
-        reference_price=fields.optional(fields.positive, source, "reference_price", path),
+        # The net price of a spread may be zero.
+        limit_price=fields.optional(fields.not_negative, source, "limit_price", path),
+        stop_price=number("stop_price"),
+        trail_distance=number("trail_distance"),
+        trail_percent=number("trail_percent"),
+        reference_price=number("reference_price"),
+        attached_to=fields.optional(fields.integer, source, "attached_to", path),
+        spread=spread_from_json(source, "spread", path),
         venue_order_id=fields.optional(fields.text, source, "venue_order_id", path),
         bookmark=fields.optional(fields.text, source, "bookmark", path),
         begun_at=fields.moment(source, "begun_at", path),

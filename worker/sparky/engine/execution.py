@@ -211,7 +211,7 @@ class Execution:
             began_at = self._monotonic()
             needed = self._equipment.venue_timeout_seconds + _MARGIN_SECONDS
             await self._equipment.leases.require(self._lease, needed)
-            outcome = await account.submit(leg.request(self._order.symbol, bookmark), permit)
+            outcome = await account.submit(leg.request(bookmark), permit)
             took = self._monotonic() - began_at
             if isinstance(outcome, Accepted):
                 self._record.note_answer(leg, outcome.order, took)
@@ -255,7 +255,7 @@ class Execution:
                     Beginning(
                         claim=self._order.claim,
                         plan=plan,
-                        leg=leg,
+                        legs=(leg,),
                         news=self._record.news,
                         bookmark=self._bookmarks.get(leg.number),
                     )

@@ -16,6 +16,7 @@ from sparky.domain.answers import (
     VenueOrder,
     VenuePosition,
 )
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.errors import Refusal, VenueUnavailable
 from sparky.domain.fitting import Misfit, fit
 from sparky.domain.options import OptionContract
@@ -40,7 +41,7 @@ from sparky.venues.aster.lookup import Account, LookUp
 from sparky.venues.aster.markets import Markets
 from sparky.venues.aster.orders import entry, not_supported
 from sparky.venues.aster.writes import Writer
-from sparky.venues.base import AccountAccess, Capabilities, Permit
+from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import VenueHttp
 from sparky.venues.refusals import misfit_refusal, refused_by

@@ -3,9 +3,9 @@
 from typing import Final
 
 from sparky.domain.answers import Refused
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.orders import ExitKind, OrderRequest, OrderType, TimeInForce
 from sparky.domain.reasons import Reason
-from sparky.venues.base import Capabilities
 
 _EXITS: Final = frozenset(ExitKind)
 _ENTRIES: Final = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP})

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from sparky.domain.answers import Refused
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.orders import ExitKind, ExitLeg, OrderRequest, OrderType, TimeInForce
 from sparky.domain.reasons import Reason
-from sparky.venues.base import Capabilities
 from sparky.venues.tastytrade.symbols import Instrument, InstrumentType
 
 _BRACKET: Final = frozenset({ExitKind.TAKE_PROFIT, ExitKind.STOP_LOSS})

@@ -15,13 +15,14 @@ from sparky.domain.answers import (
     VenueOrder,
     VenuePosition,
 )
+from sparky.domain.capabilities import Capabilities
 from sparky.domain.errors import Refusal, VenueUnavailable
 from sparky.domain.options import OptionContract
 from sparky.domain.orders import ExitRequest, OrderRef, OrderRequest, OrderType
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.runtime.seams import Seams
-from sparky.venues.base import AccountAccess, Capabilities, Permit
+from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import VenueHttp
 from sparky.venues.refusals import refused_by
