@@ -14,7 +14,7 @@ from sparky.domain.identifiers import SignalId, WorkerId
 from sparky.domain.plan import Plan
 from sparky.domain.planner import make_plan
 from sparky.domain.work_order import Claim
-from tests.unit.domain.work_orders import NOW, RULES, work_order
+from tests.unit.domain.work_orders import NOW, snapshot, work_order
 
 CLAIM = Claim(SignalId("0b6c1d5e-8a54-4f0e-9a53-0d8c3a1f2b4c"), 3)
 
@@ -35,7 +35,7 @@ def database(answer: Any) -> tuple[WorkerDatabase, Functions]:
 
 
 def beginning() -> Beginning:
-    plan = make_plan(work_order(), RULES, None, NOW)
+    plan = make_plan(work_order(), snapshot(), NOW)
     assert isinstance(plan, Plan)
     return Beginning(claim=CLAIM, plan=plan, legs=plan.legs[:1], bookmark="6372")
 

@@ -7,7 +7,7 @@ from sparky.domain.plan import Decision, NothingToDo, Plan, Rejection
 from sparky.domain.planner import make_plan
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
-from tests.unit.domain.work_orders import NOW, RULES, position, seconds_ago, work_order
+from tests.unit.domain.work_orders import NOW, RULES, position, seconds_ago, snapshot, work_order
 
 SHARES = InstrumentRules(
     symbol="BTCUSDT",
@@ -19,7 +19,7 @@ SHARES = InstrumentRules(
 
 def decide(now_open: str, /, rules: InstrumentRules = RULES, **changes: Any) -> Decision:
     held: VenuePosition | None = None if now_open == "none" else position(now_open)
-    return make_plan(work_order(**changes), rules, held, NOW)
+    return make_plan(work_order(**changes), snapshot(held, rules), NOW)
 
 
 def summary(decision: Decision) -> list[str] | str:
@@ -186,7 +186,7 @@ def test_a_dry_run_is_refused_as_the_real_one_would_be() -> None:
 
 def test_rules_or_positions_of_another_symbol_are_a_programming_error() -> None:
     with pytest.raises(ValueError, match="ETHUSDT"):
-        make_plan(work_order(symbol="ETHUSDT"), RULES, None, NOW)
+        make_plan(work_order(symbol="ETHUSDT"), snapshot(), NOW)
 
 
 @pytest.mark.parametrize(

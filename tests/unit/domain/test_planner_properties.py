@@ -15,7 +15,7 @@ from sparky.domain.plan_json import plan_from_json, plan_to_json
 from sparky.domain.planner import is_exit, make_plan
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import WorkOrder
-from tests.unit.domain.work_orders import NOW, work_order
+from tests.unit.domain.work_orders import NOW, snapshot, work_order
 
 STEPS = st.sampled_from([Decimal(text) for text in ("0.00000001", "0.001", "0.1", "0.25", "1", "100")])
 MINIMA = st.sampled_from([Decimal(text) for text in ("0", "0.001", "0.3", "1", "7")])
@@ -88,10 +88,10 @@ def cases(draw: st.DrawFn) -> tuple[WorkOrder, InstrumentRules, VenuePosition | 
 def test_planning_keeps_its_promises(
     case: tuple[WorkOrder, InstrumentRules, VenuePosition | None, datetime],
 ) -> None:
-    order, rules, held, _ = case
-    decision = make_plan(*case)
+    order, rules, held, now = case
+    decision = make_plan(order, snapshot(held, rules), now)
     event(type(decision).__name__)
-    assert decision == make_plan(*case)
+    assert decision == make_plan(order, snapshot(held, rules), now)
     match decision:
         case Rejection(reason_code, reason, expired):
             assert expired == (reason_code == "signal_too_old")
@@ -152,7 +152,7 @@ def test_a_plain_close_always_closes_the_whole_position(
 ) -> None:
     held = VenuePosition(symbol="BTCUSDT", side=side, quantity=quantity, entry_price=Decimal(1))
     order = work_order(action="close", alert={})
-    decision = make_plan(order, rules, held, NOW + timedelta(seconds=age))
+    decision = make_plan(order, snapshot(held, rules), NOW + timedelta(seconds=age))
     assert isinstance(decision, Plan)
     assert [(leg.quantity, leg.side) for leg in decision.legs] == [(quantity, side.closed_by)]
 

@@ -7,11 +7,11 @@ from sparky.domain.plan import Plan, Rejection
 from sparky.domain.planner import make_plan
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
-from tests.unit.domain.work_orders import NOW, RULES, position, work_order
+from tests.unit.domain.work_orders import NOW, RULES, position, snapshot, work_order
 
 
 def opened(alert: dict[str, Any], rules: InstrumentRules = RULES) -> Decimal | Rejection:
-    decision = make_plan(work_order(alert=alert), rules, None, NOW)
+    decision = make_plan(work_order(alert=alert), snapshot(None, rules), NOW)
     if isinstance(decision, Plan):
         return decision.legs[0].quantity
     assert isinstance(decision, Rejection)
@@ -19,7 +19,9 @@ def opened(alert: dict[str, Any], rules: InstrumentRules = RULES) -> Decimal | R
 
 
 def closed(held: str, alert: dict[str, Any], rules: InstrumentRules = RULES) -> tuple[Decimal, str]:
-    decision = make_plan(work_order(action="close", alert=alert), rules, position("long", held), NOW)
+    decision = make_plan(
+        work_order(action="close", alert=alert), snapshot(position("long", held), rules), NOW
+    )
     assert isinstance(decision, Plan)
     return decision.legs[0].quantity, " ".join(decision.notes)
 
@@ -96,7 +98,7 @@ def test_no_size_is_refused() -> None:
 @pytest.mark.parametrize("action", ["buy", "close"])
 def test_two_sizes_are_refused(action: str) -> None:
     order = work_order(action=action, alert={"quantity": "1", "position_size_usd": "100", "price": "27000"})
-    decision = make_plan(order, RULES, position("short"), NOW)
+    decision = make_plan(order, snapshot(position("short")), NOW)
     assert isinstance(decision, Rejection)
     assert decision.reason_code is Reason.SIZE_CONFLICT
     assert "quantity 1, position_size_usd 100" in decision.reason

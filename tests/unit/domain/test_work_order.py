@@ -16,11 +16,11 @@ from sparky.domain.plan_json import plan_to_json
 from sparky.domain.planner import make_plan
 from sparky.domain.trade_settings import OnOpposite
 from sparky.domain.work_order import Claim, WorkOrder, parse_claim, parse_work_order
-from tests.unit.domain.work_orders import EARLIER_ORDER, NOW, RULES, SIGNAL_ID, work_order, work_order_json
+from tests.unit.domain.work_orders import EARLIER_ORDER, NOW, SIGNAL_ID, snapshot, work_order, work_order_json
 
 
 def full_work_order() -> dict[str, Any]:
-    decision = make_plan(work_order(), RULES, None, NOW)
+    decision = make_plan(work_order(), snapshot(), NOW)
     assert isinstance(decision, Plan)
     return work_order_json(
         position={"side": "short", "quantity": "1.5", "entry_price": "27000"},
@@ -39,7 +39,7 @@ def test_a_full_work_order_is_read_exactly() -> None:
     assert order.received_at == datetime(2026, 3, 2, 14, 30, 4, 500_000, tzinfo=UTC)
     assert order.position is not None
     assert (order.position.side, order.position.quantity) == (PositionSide.SHORT, Decimal("1.5"))
-    assert order.plan == make_plan(work_order(), RULES, None, NOW)
+    assert order.plan == make_plan(work_order(), snapshot(), NOW)
     assert order.orders[0].state is OrderState.UNKNOWN
     assert order.orders[0].submitted_at.tzinfo is UTC
 

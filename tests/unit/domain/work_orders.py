@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from sparky.domain.answers import VenuePosition
-from sparky.domain.orders import PositionSide
+from sparky.domain.capabilities import Capabilities
+from sparky.domain.orders import ExitKind, OrderType, PositionSide, TimeInForce
 from sparky.domain.rules import InstrumentRules
+from sparky.domain.snapshot import Snapshot
 from sparky.domain.work_order import WorkOrder, parse_work_order
 
 SIGNAL_ID = "0b6c1d5e-8a54-4f0e-9a53-0d8c3a1f2b4c"
@@ -18,6 +20,19 @@ RULES = InstrumentRules(
     price_tick=Decimal("0.1"),
     min_quantity=Decimal("0.002"),
     min_notional=Decimal(5),
+)
+
+CAN_ALL = Capabilities(
+    order_types=frozenset(OrderType),
+    times_in_force=frozenset(TimeInForce),
+    attached_exits=dict.fromkeys(OrderType, frozenset(ExitKind)),
+    separate_exits=frozenset(ExitKind),
+    cancels_siblings=True,
+    reduces_natively=True,
+    sets_leverage=True,
+    extended_hours=True,
+    option_legs=4,
+    futures=True,
 )
 
 _WORK_ORDER: dict[str, Any] = {
@@ -104,6 +119,14 @@ def position(side: PositionSide | str, quantity: str = "2") -> VenuePosition:
     return VenuePosition(
         symbol="BTCUSDT", side=PositionSide(side), quantity=Decimal(quantity), entry_price=Decimal(27000)
     )
+
+
+def snapshot(
+    held: VenuePosition | None = None, /, rules: InstrumentRules = RULES, **changes: Any
+) -> Snapshot:
+    """Return what a venue that can do everything shows."""
+    seen: dict[str, Any] = {"capabilities": CAN_ALL, "rules": rules, "position": held}
+    return Snapshot(**seen | changes)
 
 
 def seconds_ago(seconds: float) -> str:

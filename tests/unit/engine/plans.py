@@ -10,7 +10,7 @@ from sparky.domain.plan_json import leg_to_json, plan_to_json
 from sparky.domain.planner import make_plan
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.work_order import parse_work_order
-from tests.unit.domain.work_orders import position
+from tests.unit.domain.work_orders import position, snapshot
 from tests.unit.engine.fake_database import Row
 from tests.unit.engine.virtual_loop import START, LoopClock
 
@@ -20,7 +20,7 @@ def plan_of(row: Row) -> Plan:
     order = parse_work_order({**row.order, "fence": 1})
     rules = InstrumentRules(symbol="BTCUSDT", quantity_step=Decimal("0.001"), price_tick=Decimal("0.1"))
     held = None if order.position is None else position(order.position.side, f"{order.position.quantity:f}")
-    plan = make_plan(order, rules, held, order.received_at)
+    plan = make_plan(order, snapshot(held, rules), order.received_at)
     assert isinstance(plan, Plan)
     return plan
 

@@ -28,6 +28,7 @@ from sparky.domain.plan import Decision, Leg, NothingToDo, Plan, Purpose, Reject
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.sizing import Sized, size_of_entry, size_of_exit
+from sparky.domain.snapshot import Snapshot
 from sparky.domain.trade_settings import OnOpposite
 from sparky.domain.work_order import WorkOrder
 
@@ -36,19 +37,18 @@ _SHORT_IMPOSSIBLE: Final = "the venue does not allow short positions in it"
 _SHORT_SWITCHED_OFF: Final = "the setting allow_short is false"
 
 
-def make_plan(
-    order: WorkOrder, rules: InstrumentRules, position: VenuePosition | None, now: datetime
-) -> Decision:
+def make_plan(order: WorkOrder, snapshot: Snapshot, now: datetime) -> Decision:
     """Decide what one signal sends.
 
-    `position` is what the venue has open now, `now` the time against which the age is measured. An
+    `snapshot` has what `wanted` asked for, `now` is the time against which the age is measured. An
     entry is planned wholly or rejected wholly: a reverse whose opening leg cannot be sized does not
     close either. Only where going short is not allowed does a reverse become a close, with a note,
     because the alert says that the long position should not stay.
 
     Raises:
-        ValueError: `rules` or `position` are of another symbol.
+        ValueError: the rules or the position are of another symbol.
     """
+    rules, position = snapshot.rules, snapshot.position
     for thing in (rules, position):
         if thing is not None and thing.symbol != order.symbol:
             raise ValueError(f"planning {order.symbol} with the rules or the position of {thing.symbol}")

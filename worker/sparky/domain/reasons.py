@@ -51,6 +51,8 @@ class Reason(StrEnum):
     MAX_TRADES_PER_DAY = "max_trades_per_day", "The day's number of entries is used up."
     MAX_OPEN_POSITIONS = "max_open_positions", "As many positions as allowed are open."
     MAX_DAILY_LOSS = "max_daily_loss", "The day's loss has reached its limit."
+    COOLDOWN = "cooldown", "The last entry in the symbol was too short a time ago."
+    MAX_SLIPPAGE = "max_slippage", "The market has moved too far from the price of the alert."
     SIGNAL_TOO_OLD = "signal_too_old", "The signal is older than it may be; it is never executed late."
     TRADING_DISABLED = "trading_disabled", "The trader has switched trading off."
     PLATFORM_HALTED = "platform_halted", "The operator has halted trading."
@@ -63,6 +65,7 @@ class Reason(StrEnum):
     INVALID_PRICE = "invalid_price", "A price of the order is one that the venue or the market rules out now."
     MARKET_CLOSED = "market_closed", "The market of the symbol is closed, or the venue has halted it."
     OUTCOME_UNKNOWN = "outcome_unknown", "The venue may or may not have the order; a person must look."
+    EXIT_NOT_PLACED = "exit_not_placed", "An exit that was asked for could not be placed at the venue."
     CLOSE_NOT_FILLED = "close_not_filled", "The close of a reverse did not fill, so nothing was opened."
 
     # What happened here

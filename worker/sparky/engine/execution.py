@@ -36,6 +36,8 @@ from sparky.domain.orders import OrderRef, OrderState
 from sparky.domain.plan import Decision, Leg, Plan, Rejection
 from sparky.domain.planner import is_exit, make_plan
 from sparky.domain.reasons import Reason
+from sparky.domain.snapshot import Snapshot
+from sparky.domain.wanted import wanted
 from sparky.domain.work_order import EarlierOrder, WorkOrder
 from sparky.engine import outcomes
 from sparky.engine.access import AccountDesk, OpenAccount
@@ -161,10 +163,14 @@ class Execution:
     async def _decide(self, account: OpenAccount) -> Decision:
         rules = await account.rules(self._order.symbol)
         position: VenuePosition | None = None
-        # Whatever touches a position is sized from the venue's own; a plain entry takes our word for "flat".
-        if is_exit(self._order) or self._order.position is not None:
+        if wanted(self._order).position:
             position = await account.position(self._order.symbol)
-        return make_plan(self._order, rules, position, self._now())
+        snapshot = Snapshot(
+            capabilities=account.adapter.capabilities,
+            rules=rules,
+            position=position,
+        )
+        return make_plan(self._order, snapshot, self._now())
 
     async def _settle(self, account: OpenAccount, plan: Plan, leg: Leg) -> None:
         """Bring one leg to its end, whatever an earlier claim has begun of it."""
