@@ -21,6 +21,7 @@ from tests.venues.conformance_keys import KeyCases
 from tests.venues.conformance_lookup import LookupCases
 from tests.venues.conformance_options import FutureCases, OptionCases
 from tests.venues.conformance_orders import OrderCases, PositionCases
+from tests.venues.conformance_quotes import QuoteCases
 from tests.venues.conformance_reading import ReadingCases
 from tests.venues.conformance_writes import CancelCases, ConcurrencyCases, PermitCases
 from tests.venues.harness import Harness, accepted, allow, refused, says_what_to_do
@@ -40,6 +41,7 @@ __all__ = [
 class VenueConformance(
     KeyCases,
     ReadingCases,
+    QuoteCases,
     OrderCases,
     PositionCases,
     ExitCases,

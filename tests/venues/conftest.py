@@ -13,7 +13,7 @@ __all__ = ["admin_url", "bare_template", "make_database", "shared", "template", 
 pytest.register_assert_rewrite(
     *(
         f"tests.venues.conformance_{part}"
-        for part in ("exits", "faults", "keys", "lookup", "options", "orders", "reading", "writes")
+        for part in ("exits", "faults", "keys", "lookup", "options", "orders", "quotes", "reading", "writes")
     ),
 )
 

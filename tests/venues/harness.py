@@ -201,6 +201,10 @@ class Harness(MadeOrders, ABC):
         """Close the market of `symbol`."""
         raise self._missing("close_market")
 
+    def hide_prices(self) -> None:
+        """Let nobody bid, ask or trade in `symbol`."""
+        raise self._missing("hide_prices")
+
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
         """Place a limit order over `quantity` that carries no client id; return its id at the venue."""
         raise self._missing("place_by_hand", side, limit_price)
@@ -223,6 +227,7 @@ class Harness(MadeOrders, ABC):
             "validate": lambda: adapter.validate(access),
             "balance": lambda: adapter.balance(access),
             "rules": lambda: adapter.rules(access, self.symbol),
+            "quote": lambda: adapter.quote(access, self.symbol),
             "find_order": lambda: adapter.find_order(access, ref),
             "open_orders": lambda: adapter.open_orders(access),
             "fills": lambda: adapter.fills(access, self.symbol, begun),

@@ -95,6 +95,7 @@ _ALWAYS: Final[Mapping[str, Call]] = {
     "validate": lambda adapter, venue, _: adapter.validate(venue.access),
     "balance": lambda adapter, venue, _: adapter.balance(venue.access),
     "rules": lambda adapter, venue, _: adapter.rules(venue.access, venue.symbol),
+    "quote": lambda adapter, venue, _: adapter.quote(venue.access, venue.symbol),
     "bookmark": lambda adapter, venue, _: adapter.bookmark(venue.access),
     "position": lambda adapter, venue, _: adapter.position(venue.access, venue.symbol),
     "positions": lambda adapter, venue, _: adapter.positions(venue.access),

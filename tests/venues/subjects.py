@@ -49,6 +49,7 @@ class Subject(StrEnum):
     PRICE_STEPS = "price steps"
     FEES = "fees on fills"
     ACCOUNT_FILLS = "a list of executions"
+    QUOTES = "prices of its own"
     BY_HAND = "orders of other origin"
     RATE_LIMIT = "limits of requests"
     BUDGET = "a budget of requests"

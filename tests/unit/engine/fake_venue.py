@@ -15,6 +15,7 @@ from sparky.domain.answers import (
     KeyCheck,
     NotSent,
     Outcome,
+    Quote,
     Refused,
     Unknown,
     VenueOrder,
@@ -114,6 +115,11 @@ class FakeVenue:
         del access
         await self._answer()
         return InstrumentRules(symbol=symbol, quantity_step=Decimal("0.001"), price_tick=Decimal("0.1"))
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        del access
+        await self._answer()
+        return Quote(symbol=symbol, bid=PRICE, ask=PRICE, last=PRICE)
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
         del access

@@ -196,6 +196,7 @@ class PaperHarness(Harness):
         Subject.PRICE_STEPS: "The paper venue takes no prices.",
         Subject.ACCOUNT_FILLS: "The paper venue's book goes by the database's clock, not by the suite's.",
         Subject.FEES: "The conformance account of the paper venue has no fee.",
+        Subject.QUOTES: "The paper venue has no prices but those of a feed and of the alerts.",
         Subject.BY_HAND: "Nobody can trade a paper account by hand.",
         Subject.RATE_LIMIT: "The paper venue does not count requests.",
         Subject.BUDGET: "The paper venue does not count requests.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from sparky.domain.answers import AccountFill, Balance, KeyCheck, Outcome, VenueOrder, VenuePosition
+from sparky.domain.answers import AccountFill, Balance, KeyCheck, Outcome, Quote, VenueOrder, VenuePosition
 from sparky.domain.capabilities import Capabilities
 from sparky.domain.identifiers import AccountId
 from sparky.domain.options import OptionContract
@@ -82,6 +82,13 @@ class VenueAdapter(Protocol):
 
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
         """Return steps, minima and maxima of an instrument."""
+        ...
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        """Return what an instrument costs now; orders are sized by it, so it goes before other questions.
+
+        Raises a Refusal with NO_PRICE where the venue has no price of it. A closed market may have one.
+        """
         ...
 
     async def bookmark(self, access: AccountAccess) -> str | None:

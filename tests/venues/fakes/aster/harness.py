@@ -154,6 +154,9 @@ class AsterHarness(Harness):
     def close_market(self) -> None:
         self.server.instruments[self.symbol].status = "CLOSE"
 
+    def hide_prices(self) -> None:
+        self.server.unquoted.add(self.symbol)
+
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
         order = self.server.book.place(
             NewOrder(

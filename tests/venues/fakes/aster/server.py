@@ -49,6 +49,7 @@ class FakeAster(FakeServer):
         # What some users report: a signature that is wrong gets an answer full of zeros.
         self.answers_strangers_with_zeros = False
         self.serves_agents = True
+        self.unquoted: set[str] = set()
         self._time = time
         self._gate = Gate(CHAIN_IDS[environment])
         self._meter = Meter()
@@ -158,6 +159,23 @@ class FakeAster(FakeServer):
             "serverTime": self.now_ms(),
             "rateLimits": [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "limit": WEIGHT_LIMIT}],
             "symbols": [instrument.row() for instrument in self.instruments.values()],
+        }
+
+    def book_ticker(self, params: Params) -> Any:
+        """Answer GET ticker/bookTicker of one symbol."""
+        _only(params, "symbol")
+        instrument = self._instrument(params)
+        price = self.book.price(instrument.symbol)
+        bid, ask = (price - instrument.tick, price + instrument.tick)
+        if instrument.symbol in self.unquoted:
+            bid = ask = Decimal(0)
+        return {
+            "symbol": instrument.symbol,
+            "bidPrice": _text(bid),
+            "bidQty": "431.00000000",
+            "askPrice": _text(ask),
+            "askQty": "9.00000000",
+            "time": self.now_ms(),
         }
 
     # Questions about an account.
@@ -380,6 +398,7 @@ _ZEROS: Final[Mapping[str, Any]] = {
 _PUBLIC: Final[Mapping[tuple[str, str], Callable[[FakeAster, Params], Any]]] = {
     ("GET", "/fapi/v3/time"): FakeAster.server_time,
     ("GET", "/fapi/v3/exchangeInfo"): FakeAster.exchange_info,
+    ("GET", "/fapi/v3/ticker/bookTicker"): FakeAster.book_ticker,
 }
 _PRIVATE: Final[Mapping[tuple[str, str], Callable[[FakeAster, Wallet, Params], Any]]] = {
     ("GET", "/fapi/v3/agent"): FakeAster.agents,

@@ -137,6 +137,9 @@ class OandaHarness(Harness):
         for ledger in self._ledgers:
             ledger.halted = True
 
+    def hide_prices(self) -> None:
+        self.server.unquoted.add(self.symbol)
+
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
         units = self.quantity if side is Side.BUY else -self.quantity
         terms = {

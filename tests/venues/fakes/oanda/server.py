@@ -22,8 +22,11 @@ from tests.venues.fakes.oanda.instruments import INSTRUMENTS, PRICES
 from tests.venues.fakes.oanda.ledger import EXITS, Ledger, Order, Trade
 from tests.venues.fakes.oanda.market import meet
 from tests.venues.fakes.oanda.shapes import (
+    conversion_json,
+    currencies,
     order_json,
     position_json,
+    price_json,
     summary_json,
     trade_json,
 )
@@ -55,6 +58,7 @@ class FakeOanda(FakeServer):
         self.repeats_page = False
         self.shows_positions = True
         self.unlisted: set[str] = set()
+        self.unquoted: set[str] = set()
 
     def open_account(self, token: str, number: str, balance: Decimal = Decimal(100_000)) -> Ledger:
         """Put an account behind a token."""
@@ -125,6 +129,7 @@ class FakeOanda(FakeServer):
             "openPositions": self._positions,
             "openTrades": self._trades,
             "pendingOrders": self._pending,
+            "pricing": self._pricing,
             "transactions": self._pages,
             "transactions/sinceid": self._since,
         }
@@ -168,6 +173,26 @@ class FakeOanda(FakeServer):
         if self.names_unknown and set(names) - set(INSTRUMENTS):
             raise Malformed("Invalid value specified for 'instruments'")
         return {"instruments": [INSTRUMENTS[one].to_json() for one in names if one in INSTRUMENTS]}
+
+    def _pricing(self, ledger: Ledger, params: Mapping[str, str]) -> dict[str, Any]:
+        if set(params) - {"instruments", "includeHomeConversions"}:
+            raise Malformed("Invalid value specified for a parameter")
+        names = params["instruments"].split(",")
+        if set(names) - set(INSTRUMENTS):
+            raise Malformed("Invalid value specified for 'instruments'")
+        converts = params.get("includeHomeConversions")
+        prices = [self._price(ledger, one, converts=converts is None) for one in names]
+        answer: dict[str, Any] = {"time": "2026-11-22T20:00:00.000000000Z", "prices": prices}
+        if converts == "true":
+            answer["homeConversions"] = [
+                conversion_json(code, self.prices, ledger.currency) for code in currencies(names)
+            ]
+        return answer
+
+    def _price(self, ledger: Ledger, name: str, *, converts: bool) -> dict[str, Any]:
+        price = None if name in self.unquoted else self.prices[name]
+        factors = conversion_json(name.rpartition("_")[2], self.prices, ledger.currency)
+        return price_json(name, price, tradeable=not ledger.halted, factors=factors if converts else None)
 
     def _positions(self, ledger: Ledger, params: Mapping[str, str]) -> dict[str, Any]:
         assert not params

@@ -1,8 +1,10 @@
 """What the fake OANDA shows, in OANDA's shapes."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tests.venues.fakes.oanda.instruments import INSTRUMENTS
 from tests.venues.fakes.oanda.ledger import Ledger, Order, Trade
 
 
@@ -57,6 +59,48 @@ def position_json(ledger: Ledger, instrument: str, price: Decimal) -> dict[str, 
         "long": _side(ledger, instrument, 1, price),
         "short": _side(ledger, instrument, -1, price),
     }
+
+
+def price_json(
+    name: str, price: Decimal | None, *, tradeable: bool, factors: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return a ClientPrice, a step around the price; without one, nobody bids or asks."""
+    step = Decimal(1).scaleb(-INSTRUMENTS[name].price_decimals)
+    shown: dict[str, Any] = {
+        "type": "PRICE",
+        "instrument": name,
+        "time": "2026-11-22T20:00:00.000000000Z",
+        "status": "tradeable" if tradeable else "non-tradeable",
+        "tradeable": tradeable,
+        "bids": [],
+        "asks": [],
+    }
+    if price is not None:
+        for side, sign in (("bids", -1), ("asks", 1)):
+            shown[side] = [
+                {"price": f"{price + sign * step * depth:f}", "liquidity": 1_000_000} for depth in (1, 2)
+            ]
+        shown |= {"closeoutBid": f"{price - 3 * step:f}", "closeoutAsk": f"{price + 3 * step:f}"}
+    if factors is not None:
+        rate = factors["positionValue"]
+        shown["quoteHomeConversionFactors"] = {"positiveUnits": rate, "negativeUnits": rate}
+    return shown
+
+
+def currencies(names: Sequence[str]) -> list[str]:
+    """Return the currencies of instruments, each once."""
+    return sorted({code for name in names for code in name.split("_")})
+
+
+def conversion_json(currency: str, prices: Mapping[str, Decimal], home: str) -> dict[str, Any]:
+    """Return the HomeConversions of a currency."""
+    rate = Decimal(1)
+    if f"{currency}_{home}" in prices:
+        rate = prices[f"{currency}_{home}"]
+    elif f"{home}_{currency}" in prices:
+        rate = round(1 / prices[f"{home}_{currency}"], 8)
+    shown = {"accountGain": rate, "accountLoss": rate, "positionValue": rate}
+    return {"currency": currency, **{name: f"{value:f}" for name, value in shown.items()}}
 
 
 def _side(ledger: Ledger, instrument: str, sign: int, price: Decimal) -> dict[str, Any]:

@@ -151,6 +151,10 @@ class TastytradeHarness(Harness):
         """Close the market."""
         self.server.book.market_closed = True
 
+    def hide_prices(self) -> None:
+        """Let nobody bid, ask or trade."""
+        self.server.unquoted.add(self.symbol)
+
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
         """Place an order at the desk itself."""
         verb, effect = ("Buy", "Debit") if side is Side.BUY else ("Sell", "Credit")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -37,6 +38,7 @@ class FakeTastytrade(FakeServer):
         self.desk = OrderDesk(clock, self.instruments)
         self.book = self.desk.book
         self.closed: list[str] = []
+        self.unquoted: set[str] = set()
         self.status: dict[str, Any] = {}
         self.echoes = True
         self.names_source = True
@@ -116,14 +118,27 @@ class FakeTastytrade(FakeServer):
         ]
 
     def _quotes(self, request: FakeRequest) -> list[dict[str, Any]]:
-        wanted = [symbol for name, symbol in request.param_list() if name == "equity-option[]"]
+        kinds = {"equity": "Equity", "equity-option": "Equity Option", "future": "Future"}
+        asked = request.param_list()
+        if any(name not in kinds for name, _ in asked):
+            raise refuse(400, "validation_error", "Unknown parameter")
+        wanted = [(kinds[name], symbol) for name, listed in asked for symbol in listed.split(",")]
         if not 0 < len(wanted) <= 100:
             raise refuse(400, "validation_error", "At most 100 symbols")
-        prices = {symbol: format(self.book.price(symbol), "f") for symbol in wanted}
         return [
-            {"symbol": symbol, "instrument-type": "Equity Option", "bid": price, "ask": price}
-            for symbol, price in prices.items()
+            self._quote(kind, symbol)
+            for kind, symbol in wanted
+            if symbol in self.instruments and self.instruments[symbol].kind == kind
         ]
+
+    def _quote(self, kind: str, symbol: str) -> dict[str, Any]:
+        shown = {"symbol": symbol, "instrument-type": kind, "mark": None, "bid": None, "ask": None}
+        if symbol in self.unquoted:
+            return shown
+        price = self.book.price(symbol)
+        tick = Decimal("0.01")
+        prices = {"bid": price - tick, "ask": price + tick, "mark": price, "last": price}
+        return {**shown, **{name: format(value, "f") for name, value in prices.items()}}
 
     # Accounts
 

@@ -143,6 +143,9 @@ class TradierHarness(Harness):
     def close_market(self) -> None:
         self.server.markets.state = "closed"
 
+    def hide_prices(self) -> None:
+        self.server.markets.unquoted.add(self.symbol)
+
     async def place_by_hand(self, side: Side, limit_price: Decimal) -> str:
         taken = self.take_by_hand(side=side.value, type="limit", price=str(limit_price))
         return str(taken.order_id)

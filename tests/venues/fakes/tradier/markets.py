@@ -11,6 +11,7 @@ from tests.venues.fakes.tradier import words
 from tests.venues.fakes.tradier.forms import Form
 
 _SPREAD = Decimal("0.10")
+_TICK = Decimal("0.01")
 
 
 class Markets:
@@ -19,6 +20,7 @@ class Markets:
     def __init__(self, book: Book) -> None:
         self.book = book
         self.state = "open"
+        self.unquoted: set[str] = set()
 
     def answer(self, path: str, params: dict[str, str]) -> FakeResponse:
         """Answer a question under `/v1/markets/`."""
@@ -69,7 +71,17 @@ class Markets:
         return answer
 
     def _quote(self, symbol: str) -> dict[str, Any]:
-        quote = {"symbol": symbol, "last": self.book.price(symbol), "type": "stock", "exch": "Q"}
+        price = self.book.price(symbol)
+        quote = {
+            "symbol": symbol,
+            "last": price,
+            "bid": price - _TICK,
+            "ask": price + _TICK,
+            "type": "stock",
+            "exch": "Q",
+        }
+        if symbol in self.unquoted:
+            quote |= {"last": None, "bid": 0, "ask": 0}
         option = parse_option(symbol)
         if option is not None:
             quote |= {"type": "option", "underlying": _underlying(option.root), "contract_size": 100}

@@ -12,6 +12,7 @@ from sparky.domain.answers import (
     KeyCheck,
     NotSent,
     Outcome,
+    Quote,
     Refused,
     VenueOrder,
     VenuePosition,
@@ -91,6 +92,10 @@ class AsterAdapter:
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
         """Return steps, minima and maxima; they are at most five minutes old."""
         return (await self._markets.instrument(access.environment, symbol)).rules
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        """Return the best bid and ask, which anybody may ask for."""
+        return await self._markets.quote(access.environment, symbol)
 
     async def bookmark(self, access: AccountAccess) -> str | None:
         """Return None: Aster finds orders by their ids."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sparky.domain.answers import Refused
+from sparky.domain.answers import Quote, Refused
 from sparky.domain.orders import PositionSide
 from sparky.runtime.seams import Seams
 from sparky.venues.aster.account import read_mode
@@ -12,6 +12,7 @@ from sparky.venues.aster.errors import OTHER_MODE, STEPS_CHANGED
 from sparky.venues.aster.keys import KeyDesk
 from sparky.venues.aster.lookup import Account
 from sparky.venues.aster.parse import OpenPosition, read_positions
+from sparky.venues.aster.quotes import read_quote
 from sparky.venues.aster.rules import Instrument, Instruments, instrument_of, read_instruments
 from sparky.venues.aster.symbols import to_venue
 from sparky.venues.budget import Priority
@@ -56,6 +57,23 @@ class Markets:
             return understood(read_instruments, body)
 
         return instrument_of(await self._instruments.get(environment, load), symbol)
+
+    async def quote(self, environment: str, symbol: str) -> Quote:
+        """Return the best bid and ask of a symbol.
+
+        Raises:
+            UnknownSymbol: Aster does not list it.
+            VenueUnavailable: no answer.
+            Refusal: NO_PRICE: nobody bids or asks.
+        """
+        await self.instrument(environment, symbol, Priority.ENTRY)
+        body = await self._client.ask_publicly(
+            environment,
+            "/fapi/v3/ticker/bookTicker",
+            [("symbol", to_venue(symbol))],
+            priority=Priority.ENTRY,
+        )
+        return understood(lambda answer: read_quote(answer, symbol), body)
 
     async def is_hedged(self, account: Account, priority: Priority = Priority.READ) -> bool:
         """Tell whether the account holds long and short apart."""

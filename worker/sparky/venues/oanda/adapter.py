@@ -12,6 +12,7 @@ from sparky.domain.answers import (
     KeyCheck,
     NotSent,
     Outcome,
+    Quote,
     Refused,
     VenueOrder,
     VenuePosition,
@@ -26,7 +27,7 @@ from sparky.runtime.seams import Seams
 from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.budget import Priority
 from sparky.venues.http import VenueHttp
-from sparky.venues.oanda import cancelling, exits, parse
+from sparky.venues.oanda import cancelling, exits, parse, quotes
 from sparky.venues.oanda.account import Account
 from sparky.venues.oanda.accounts import Accounts
 from sparky.venues.oanda.capabilities import CAPABILITIES, NO_LEVERAGE, NO_OPTIONS, refusal_of
@@ -36,6 +37,7 @@ from sparky.venues.oanda.lookup import OandaLookup
 from sparky.venues.oanda.orders import close_to_oanda, order_to_oanda
 from sparky.venues.oanda.record import read_from, transaction_number
 from sparky.venues.oanda.rules import Instruments
+from sparky.venues.oanda.symbols import to_venue
 from sparky.venues.refusals import misfit_refusal, refused_by
 
 # Look-ups have been seen to miss an order for half a second. A request that was given up may still be on its
@@ -91,6 +93,17 @@ class OandaAdapter:
         """Return the rules of an instrument, for this account."""
         account = await self._accounts.open(access)
         return (await self._instruments.get(account, symbol)).rules
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        """Return bid and ask for this account, and what the currency of the price is worth in its own."""
+        account = await self._accounts.open(access, priority=Priority.ENTRY)
+        await self._instruments.get(account, symbol, priority=Priority.ENTRY)
+        query = quotes.query_of(to_venue(symbol))
+        answer = await self._client.ask(
+            account.login, account.path("pricing"), query, priority=Priority.ENTRY
+        )
+        with parse.understanding("price"):
+            return quotes.read_quote(answer.body, symbol, account.currency)
 
     async def bookmark(self, access: AccountAccess) -> str | None:
         """Return the newest transaction that OANDA has named for the account, in whatever answer."""

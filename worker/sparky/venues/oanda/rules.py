@@ -88,6 +88,7 @@ def _instrument(source: Any) -> Instrument:
             price_tick=_step(source, "displayPrecision"),
             min_quantity=fields.not_negative(source, "minimumTradeSize", _PLACE),
             max_quantity=_limit(source, "maximumOrderUnits"),
+            pip=_pip(source),
         )
     except ValueError as error:
         raise WorkOrderError(_PLACE, str(error)) from None
@@ -103,6 +104,16 @@ def _step(source: Any, name: str) -> Decimal:
     if decimals > _MOST_DECIMALS:
         raise WorkOrderError(f"{_PLACE}.{name}", f"must be at most {_MOST_DECIMALS}, not {decimals}")
     return Decimal(1).scaleb(-decimals)
+
+
+def _pip(source: Any) -> Decimal | None:
+    if source.get("pipLocation") is None:
+        return None
+    # The exponent of ten: -4 for EUR_USD, 0 for an index.
+    place = fields.integer(source, "pipLocation", _PLACE, least=-_MOST_DECIMALS)
+    if place > _MOST_DECIMALS:
+        raise WorkOrderError(f"{_PLACE}.pipLocation", f"must be at most {_MOST_DECIMALS}, not {place}")
+    return Decimal(1).scaleb(place)
 
 
 def _limit(source: Any, name: str) -> Decimal | None:

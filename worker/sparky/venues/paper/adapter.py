@@ -13,6 +13,7 @@ from sparky.domain.answers import (
     KeyCheck,
     NotSent,
     Outcome,
+    Quote,
     Refused,
     VenueOrder,
     VenuePosition,
@@ -39,6 +40,7 @@ from sparky.venues.paper.credentials import PaperTerms, read_terms
 from sparky.venues.paper.feed import PriceFeed
 from sparky.venues.paper.parse import read_balance, read_fills, read_order, read_positions
 from sparky.venues.paper.rules import paper_rules
+from sparky.venues.quotes import quote_of
 from sparky.venues.refusals import misfit_refusal, refused_by
 
 _MS_PER_SECOND: Final = Decimal(1000)
@@ -72,6 +74,12 @@ class PaperAdapter:
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:  # noqa: ARG002 - the port's shape
         """Return the same rules for every symbol."""
         return paper_rules(symbol)
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        """Return the feed's price; without a feed there is none but that of each alert."""
+        read_terms(access.credentials)
+        price = None if self._feed is None else await self._feed.price(symbol)
+        return quote_of("The paper venue", symbol, last=price)
 
     async def bookmark(self, access: AccountAccess) -> str | None:  # noqa: ARG002 - the port's shape
         """Return None: the book finds an order by its client id, whenever it was sent."""

@@ -9,6 +9,7 @@ from sparky.domain.answers import (
     Balance,
     KeyCheck,
     Outcome,
+    Quote,
     VenueOrder,
     VenuePosition,
 )
@@ -21,7 +22,7 @@ from sparky.runtime.seams import Seams
 from sparky.venues.base import AccountAccess, Permit
 from sparky.venues.http import VenueHttp
 from sparky.venues.refusals import refused_by
-from sparky.venues.tastytrade import options
+from sparky.venues.tastytrade import options, quotes
 from sparky.venues.tastytrade.accounts import Accounts
 from sparky.venues.tastytrade.cancelling import Canceller
 from sparky.venues.tastytrade.capabilities import CAPABILITIES, NO_LEVERAGE
@@ -62,6 +63,10 @@ class TastytradeAdapter:
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
         """Return steps and ticks of a share, an option or a futures contract."""
         return await self._instruments.rules(_caller(access), symbol)
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        """Return bid, ask and last price of a share, an option or a futures contract."""
+        return await quotes.ask_quote(self._client, self._instruments, _caller(access), symbol)
 
     async def bookmark(self, access: AccountAccess) -> str | None:  # noqa: ARG002 - the port's shape
         """Return None: look-ups list what was received since an order was sent."""

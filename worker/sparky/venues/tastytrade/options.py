@@ -12,17 +12,16 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from sparky.domain import fields
-from sparky.domain.errors import UnknownSymbol, VenueUnavailable, WorkOrderError
+from sparky.domain.errors import Refusal, UnknownSymbol, VenueUnavailable, WorkOrderError
 from sparky.domain.options import OptionContract, Right, parse_option
 from sparky.venues.tastytrade.client import Caller, Group, Question, TastytradeClient
+from sparky.venues.tastytrade.quotes import MOST_SYMBOLS, market_data
 from sparky.venues.tastytrade.symbols import InstrumentType, to_venue
 from sparky.venues.tastytrade.wire import data_items, number, understood
 
 _STANDARD: Final = "Standard"
-_MOST_QUOTES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,13 @@ async def _chain(client: TastytradeClient, caller: Caller, underlying: str) -> M
 
 async def _quotes(client: TastytradeClient, caller: Caller, symbols: Sequence[str]) -> dict[str, _Quote]:
     found: dict[str, _Quote] = {}
-    for start in range(0, len(symbols), _MOST_QUOTES):
-        options = [parse_option(symbol) for symbol in symbols[start : start + _MOST_QUOTES]]
-        query = urlencode([("equity-option[]", option.padded) for option in options if option is not None])
-        question = Question("/market-data/by-type", Group.MARKET_DATA, query)
+    for start in range(0, len(symbols), MOST_SYMBOLS):
+        options = [parse_option(symbol) for symbol in symbols[start : start + MOST_SYMBOLS]]
+        padded = [option.padded for option in options if option is not None]
         try:
-            body = await client.ask(caller, question)
-            found |= {} if body is None else understood(partial(_read_quotes, body), "quotes")
-        except VenueUnavailable:
+            body = await market_data(client, caller, InstrumentType.OPTION, padded)
+            found |= understood(partial(_read_quotes, body), "quotes")
+        except (VenueUnavailable, Refusal):
             # What can be traded is the answer; what it costs is told where the venue tells it.
             return found
     return found

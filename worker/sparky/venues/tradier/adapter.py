@@ -11,6 +11,7 @@ from sparky.domain.answers import (
     KeyCheck,
     NotSent,
     Outcome,
+    Quote,
     Refused,
     VenueOrder,
     VenuePosition,
@@ -92,6 +93,10 @@ class TradierAdapter:
         login, account = await self._account(access)
         instrument = await self._desk.instrument(login, symbol)
         return instrument.for_account(may_short=account.may_short)
+
+    async def quote(self, access: AccountAccess, symbol: str) -> Quote:
+        """Return bid, ask and last price of a share or an option; the sandbox's are a quarter hour old."""
+        return await self._desk.quote(read_login(access, Priority.ENTRY), symbol)
 
     async def bookmark(self, access: AccountAccess) -> None:
         """Return None: Tradier's lists have no place to go on from."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
-from sparky.domain.answers import Balance
+from sparky.domain.answers import Balance, Quote
 from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.domain.options import OptionContract
 from sparky.runtime.seams import Seams
 from sparky.venues.cached import Cached
-from sparky.venues.tradier import account, options, rules, wire
+from sparky.venues.tradier import account, options, quotes, rules, wire
 from sparky.venues.tradier.account import Account, Held
 from sparky.venues.tradier.client import HOSTS, Group, TradierClient, account_path
 from sparky.venues.tradier.credentials import Login
@@ -23,6 +23,7 @@ _PROFILE_SECONDS: Final = 300.0
 _MOST_ACCOUNTS: Final = 10_000
 _INSTRUMENT_SECONDS: Final = 3600.0
 _CLOCK_SECONDS: Final = 10.0
+_LIVE: Final = "production"
 _PROFILE: Final = "/v1/user/profile"
 _MARKETS: Final = "/v1/markets"
 _PREVIEWED: Final = (
@@ -104,12 +105,29 @@ class Desk:
         )
 
     async def _load_instrument(self, login: Login, symbol: str) -> Instrument:
-        query = {"symbols": to_venue(symbol), "greeks": "false"}
-        answer = await self._client.ask(login, f"{_MARKETS}/quotes", query, Group.MARKET_DATA)
+        answer = await self._quotes(login, symbol)
         found = read(lambda quotes: rules.read_instrument(quotes, symbol), answer, "the symbol")
         if found is not None:
             return found
         raise rules.unknown_symbol(symbol, await self._nearest(login, symbol))
+
+    async def quote(self, login: Login, symbol: str) -> Quote:
+        """Return what a symbol costs now.
+
+        Raises:
+            UnknownSymbol: Tradier does not list it.
+            Refusal: NO_PRICE: nobody bids, asks or has traded.
+        """
+        answer = await self._quotes(login, symbol)
+        delayed = login.environment != _LIVE
+        found = read(lambda body: quotes.read_quote(body, symbol, is_delayed=delayed), answer, "the prices")
+        if found is not None:
+            return found
+        raise rules.unknown_symbol(symbol, await self._nearest(login, symbol))
+
+    async def _quotes(self, login: Login, symbol: str) -> Any:
+        query = {"symbols": to_venue(symbol), "greeks": "false"}
+        return await self._client.ask(login, f"{_MARKETS}/quotes", query, Group.MARKET_DATA)
 
     async def _nearest(self, login: Login, symbol: str) -> tuple[str, ...]:
         if is_option(symbol):
@@ -151,7 +169,7 @@ class Desk:
         self, login: Login, number: str, symbol: str, start: date, end: date
     ) -> tuple[Charged, ...]:
         """Return the trades of the history; the sandbox keeps none."""
-        if login.environment != "production":
+        if login.environment != _LIVE:
             return ()
         query = {
             "type": "trade",

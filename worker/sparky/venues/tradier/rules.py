@@ -52,11 +52,21 @@ def read_instrument(answer: Any, symbol: str) -> Instrument | None:
     Raises:
         wire.NotUnderstood: the answer says neither.
     """
+    quote = quote_in(answer, symbol)
+    return None if quote is None else _instrument(quote, symbol)
+
+
+def quote_in(answer: Any, symbol: str) -> Mapping[str, Any] | None:
+    """Return the quote of a symbol, unread; None when Tradier says that it lists none of that name.
+
+    Raises:
+        wire.NotUnderstood: the answer says neither.
+    """
     quotes = wire.mapping(answer, "quotes")
     theirs = to_venue(symbol)
     for quote in wire.elements(quotes.get("quote"), "quotes.quote"):
         if wire.text(quote, "symbol") == theirs:
-            return _instrument(quote, symbol)
+            return quote
     unmatched = quotes.get("unmatched_symbols")
     if isinstance(unmatched, Mapping) and theirs in wire.texts(unmatched.get("symbol"), "unmatched"):
         return None
