@@ -14,6 +14,8 @@ class Capabilities:
     `separate_exits` are the kinds that can be placed for an open position. `cancels_siblings`: when one exit
     of a position fires, the venue takes the others away itself. `reduces_natively`: the venue itself keeps a
     reduce-only order from opening; elsewhere it is sized from the position right before it is sent.
+    `several_targets`: it takes take-profits for parts of a position beside a stop for all of it.
+    `market_spreads`: option spreads need no net price.
     """
 
     order_types: frozenset[OrderType]
@@ -26,4 +28,6 @@ class Capabilities:
     sets_leverage: bool = False
     extended_hours: bool = False
     option_legs: int = 0
+    market_spreads: bool = False
+    several_targets: bool = False
     futures: bool = False

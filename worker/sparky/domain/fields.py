@@ -19,6 +19,7 @@ E = TypeVar("E", bound=StrEnum)
 # Bounded, so that exact arithmetic on two of them stays within the precision of `rules`.
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME_OF_DAY: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _DAY_AND_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", re.ASCII)
 
 
@@ -71,6 +72,14 @@ def text(source: Mapping[str, Any], name: str, path: str) -> str:
     value = as_text(present(source, name, path), f"{path}.{name}")
     if not value:
         raise WorkOrderError(f"{path}.{name}", "is empty")
+    return value
+
+
+def time_of_day(source: Mapping[str, Any], name: str, path: str) -> str:
+    """Return a time of day as hours and minutes, such as 09:30."""
+    value = text(source, name, path)
+    if _TIME_OF_DAY.fullmatch(value) is None:
+        raise WorkOrderError(f"{path}.{name}", f"must be a time of day such as 09:30, not {value!r:.40}")
     return value
 
 

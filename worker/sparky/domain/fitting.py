@@ -28,7 +28,9 @@ class Misfit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sizes:
+class Sizes:
+    """The step of sizes, the smallest one and, where there is one, the largest."""
+
     step: Decimal
     least: Decimal
     most: Decimal | None
@@ -56,7 +58,7 @@ def fit_exits(request: ExitRequest, rules: InstrumentRules) -> ExitRequest | Mis
     """Return the exits as the venue takes them, each of them on the same quantity."""
     try:
         _check_market(rules, opens=False)
-        quantity = _sized(request.quantity, rules, _sizes_of_exits(rules))
+        quantity = _sized(request.quantity, rules, sizes_of_exits(rules))
         exits = _fitted_exits(request.exits, request.side.closed_by, request.reference_price, rules)
     except _Misfitted as misfitted:
         return misfitted.misfit
@@ -107,26 +109,27 @@ def _check_prices_given(order: OrderRequest) -> None:
         raise _Misfitted(Reason.MISSING_FIELD, f"A {kind} order needs a {' and a '.join(missing)}: add it.")
 
 
-def _sizes_of(order: OrderRequest, rules: InstrumentRules) -> _Sizes:
+def _sizes_of(order: OrderRequest, rules: InstrumentRules) -> Sizes:
     # A stop becomes a market order when it fires.
     if order.order_type.has_limit_price:
-        return _Sizes(rules.quantity_step, rules.min_quantity, rules.max_quantity)
+        return Sizes(rules.quantity_step, rules.min_quantity, rules.max_quantity)
     least = rules.min_quantity if rules.min_market_quantity is None else rules.min_market_quantity
     most = rules.max_quantity if rules.max_market_quantity is None else rules.max_market_quantity
-    return _Sizes(rules.market_quantity_step or rules.quantity_step, least, most)
+    return Sizes(rules.market_quantity_step or rules.quantity_step, least, most)
 
 
-def _sizes_of_exits(rules: InstrumentRules) -> _Sizes:
+def sizes_of_exits(rules: InstrumentRules) -> Sizes:
+    """Return what the size of an exit has to keep to."""
     # Take-profits are limit orders at some venues and market orders at others: both have to take the size.
     most = [each for each in (rules.max_quantity, rules.max_market_quantity) if each is not None]
-    return _Sizes(
+    return Sizes(
         common_step(rules.quantity_step, rules.market_quantity_step or rules.quantity_step),
         max(rules.min_quantity, rules.min_market_quantity or _ZERO),
         min(most) if most else None,
     )
 
 
-def _sized(asked: Decimal, rules: InstrumentRules, sizes: _Sizes) -> Decimal:
+def _sized(asked: Decimal, rules: InstrumentRules, sizes: Sizes) -> Decimal:
     if not _is_plain(asked):
         raise _Misfitted(Reason.INVALID_VALUE, f"{asked!s:.40} is no quantity: send a number above zero.")
     quantity = round_down_to_step(asked, sizes.step)

@@ -163,8 +163,8 @@ def _parse_hours(source: Mapping[str, Any], path: str) -> tuple[TradingHours, ..
             TradingHours(
                 source=fields.text(one, "source", here),
                 preset=fields.text(one, "preset", here),
-                begins=fields.text(one, "begins", here),
-                ends=fields.text(one, "ends", here),
+                begins=fields.time_of_day(one, "begins", here),
+                ends=fields.time_of_day(one, "ends", here),
             )
         )
     return tuple(found)

@@ -55,6 +55,7 @@ _CAPABILITIES: Final = Capabilities(
     cancels_siblings=False,
     reduces_natively=True,
     sets_leverage=True,
+    several_targets=True,
 )
 # As long as Aster's documentation lets a nonce be taken: what was on its way until then is refused.
 _VISIBILITY_SECONDS: Final = 60.0

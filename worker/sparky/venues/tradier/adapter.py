@@ -52,6 +52,7 @@ _CAPABILITIES: Final = Capabilities(
     can_short=True,
     extended_hours=True,
     option_legs=limits.MOST_LEGS,
+    market_spreads=True,
 )
 
 
