@@ -13,7 +13,7 @@ TEST_ALONE := $(BIN)/pytest -m alone
 # Demo and tests start many Python processes: where this is set, each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint format up down worker bench-latency bench-venues migration conformance types test-postgres15 clean
+.PHONY: help setup demo test lint format up down worker bench-latency bench-venues sweeps migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -68,6 +68,9 @@ bench-latency: .venv/.ready ## measure how long an alert waits before its order 
 
 bench-venues: .venv/.ready ## measure what the venues cost a process: import, memory, signatures
 	@$(BIN)/python -m scripts.benchmarks.venues $(ARGS)
+
+sweeps: .venv/.ready ## kill and pause a worker at everything that it awaits; takes about an hour
+	@SWEEP=all $(BIN)/pytest tests/integration/sweeps $(ARGS)
 
 migration: ## write sql/schema/ into the migration, while nothing is released
 	@cat sql/schema/*.sql > supabase/migrations/20261122000000_core.sql

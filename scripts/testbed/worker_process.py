@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,12 +25,19 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, backend: Backend, key_file: Path, log: Path, *, settings: Mapping[str, str] | None = None
+        self,
+        backend: Backend,
+        key_file: Path,
+        log: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("-m", "sparky.cli.main", "worker"),
     ) -> None:
         self.log = log
         self._backend = backend
         self._key_file = key_file
         self._settings = dict(settings or {})
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -47,7 +54,7 @@ class WorkerProcess:
         environment = worker_environment(self._backend, self._key_file, self._settings)
         with self.log.open("ab") as log:
             self._process = bound.start(
-                [sys.executable, "-m", "sparky.cli.main", "worker"],
+                [sys.executable, *self._command],
                 on_parent_death=signal.SIGKILL,
                 log=log,
                 folder=Path.cwd(),

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.testbed.trader import Trader
 from sparky.domain.orders import PositionSide
-from sparky.keys.sealing import SealingContext, seal
+from tests.integration.worker.venue_accounts import save_keys
 from tests.integration.worker.world import SHORT_LEASE, World, until
 from tests.venues.fakes.server import Fault, RequestKind
 from tests.venues.harness import Harness
@@ -28,7 +28,7 @@ async def test_an_alert_becomes_a_position_at_each_venue_and_a_crash_doubles_not
 ) -> None:
     trader = await world.trader()
     for venue in venues:
-        await _save_keys(world, trader, venue)
+        await save_keys(world, trader, venue)
     hosts = {name: hosts for venue in venues for name, hosts in hosts_of(venue).items()}
     worker = world.worker(**SHORT_LEASE, venue_hosts=json.dumps(hosts))
     await until(lambda: _statuses(world, trader) == {venue.name: "valid" for venue in venues}, 30)
@@ -58,22 +58,6 @@ async def test_an_alert_becomes_a_position_at_each_venue_and_a_crash_doubles_not
         ids = _client_ids(world, trader, venue)
         assert [await venue.executions(each) for each in ids] == [1, 1], venue.name
     await until(lambda: _positions(world, trader) == {}, 30)
-
-
-async def _save_keys(world: World, trader: Trader, venue: Harness) -> None:
-    access = venue.access
-    context = SealingContext(trader.user_id, venue.name, access.environment)
-    fields = {name: secret.reveal() for name, secret in access.credentials.items()}
-    await trader.client.rpc(
-        "save_api_key",
-        {
-            "p_exchange": venue.name,
-            "p_environment": access.environment,
-            "p_label": venue.name,
-            "p_sealed": seal(world.public_key, context, fields),
-            "p_account_id": access.account_number,
-        },
-    ).execute()
 
 
 def _alert(venue: Harness, action: str) -> Mapping[str, Any]:

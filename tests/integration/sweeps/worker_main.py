@@ -1,0 +1,44 @@
+"""`sparky worker` for the sweeps: the same worker, in which each signal makes its own calls.
+
+Batches hold one item and go out beside one another, so that a signal that stands at a passage holds up no
+other; and orders may stay invisible for a second only, which the fakes keep to, so that a look-up that finds
+nothing is believed sooner.
+"""
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import sparky.app
+import sparky.engine.inbox
+from sparky.cli.main import main
+from sparky.venues.aster.adapter import AsterAdapter
+from sparky.venues.oanda.adapter import OandaAdapter
+from sparky.venues.paper.adapter import PaperAdapter
+from sparky.venues.tastytrade.adapter import TastytradeAdapter
+from sparky.venues.tradier.adapter import TradierAdapter
+
+VISIBILITY_SECONDS: Final = 1.0
+
+
+class Alone:
+    """A batcher that batches nothing."""
+
+    def __init__(self, send: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]], most: int) -> None:
+        del most
+        self._send = send
+
+    async def submit(self, item: Any) -> Any:
+        (answer,) = await self._send([item])
+        return answer
+
+    async def close(self) -> None:
+        return None
+
+
+if __name__ == "__main__":
+    for module in (sparky.app, sparky.engine.inbox):
+        module.Batcher = Alone  # type: ignore[attr-defined]
+    for adapter in (AsterAdapter, OandaAdapter, PaperAdapter, TastytradeAdapter, TradierAdapter):
+        adapter.visibility_seconds = VISIBILITY_SECONDS  # type: ignore[misc]
+    sys.exit(main(["worker"]))
