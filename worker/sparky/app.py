@@ -19,7 +19,7 @@ from sparky.database.wakeup import WakeUpConnection
 from sparky.engine.access import AccountDesk
 from sparky.engine.batching import Batcher
 from sparky.engine.credentials import CredentialDesk
-from sparky.engine.execution import Equipment
+from sparky.engine.equipment import Equipment
 from sparky.engine.inbox import Inbox
 from sparky.engine.leases import LeaseKeeper
 from sparky.engine.lookup import LookUps

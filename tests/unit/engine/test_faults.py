@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sparky.domain.errors import LostClaim
-from sparky.engine.access import OpenAccount
 from sparky.engine.inbox import Inbox
 from sparky.engine.lookup import Absent, LookUps
+from sparky.engine.open_account import OpenAccount
 from tests.unit.engine.virtual_loop import LoopClock, run_virtually, stand_still
 from tests.unit.engine.world import Worker, World
 
@@ -140,7 +140,7 @@ def _without_visibility_window(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_send_window(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("sparky.engine.execution.send_window", lambda _: -1000.0)
+    patch.setattr("sparky.engine.in_hand.send_window", lambda _: -1000.0)
 
 
 def _without_look_up(patch: pytest.MonkeyPatch) -> None:

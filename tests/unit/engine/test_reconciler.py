@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,7 @@ from sparky.domain.orders import (
     PositionSide,
     Side,
 )
+from sparky.domain.plan import Purpose
 from sparky.domain.work_order import parse_work_order
 from sparky.engine.reconciler import Reconciler
 from sparky.venues.base import AccountAccess
@@ -54,6 +56,10 @@ def due(world: World, *positions: Held, ends: tuple[OpenEnd, ...] = ()) -> DueAc
         open_ends=ends,
         positions=positions,
     )
+
+
+def open_end(signal_id: SignalId, leg: int, ref: OrderRef, purpose: Purpose = Purpose.CLOSE) -> OpenEnd:
+    return OpenEnd(signal_id=signal_id, leg=leg, ref=ref, purpose=purpose, state=OrderState.WORKING)
 
 
 async def compared(world: World, queue: Queue) -> Comparison:
@@ -119,6 +125,8 @@ async def test_an_order_that_outlived_its_signal_is_brought_to_its_end() -> None
         signal_id=signal_id,
         leg=1,
         ref=OrderRef(client_order_id=client_order_id, symbol="BTCUSDT", sent_at=START),
+        purpose=Purpose.OPEN,
+        state=OrderState.WORKING,
     )
     result = await compared(world, Queue(due(world, LONG_ONE, ends=(end,))))
     ((told, news),) = result.news
@@ -136,7 +144,7 @@ async def test_an_order_is_asked_for_by_what_was_known_when_it_was_sent() -> Non
         bookmark="6372",
         venue_order_id="v1",
     )
-    end = OpenEnd(signal_id=SignalId(str(world.signal().order["signal_id"])), leg=1, ref=ref)
+    end = open_end(SignalId(str(world.signal().order["signal_id"])), 1, ref)
     await compared(world, Queue(due(world, ends=(end,))))
     assert world.venue.refs == [ref]
 
@@ -145,7 +153,7 @@ async def test_an_order_that_the_venue_cannot_tell_of_hides_no_other() -> None:
     world = World()
     signal_id = SignalId(str(world.signal().order["signal_id"]))
     refs = [OrderRef(client_order_id=ClientOrderId(f"sp{n}"), symbol="BTCUSDT", sent_at=START) for n in "12"]
-    ends = tuple(OpenEnd(signal_id=signal_id, leg=n, ref=ref) for n, ref in enumerate(refs, 1))
+    ends = tuple(open_end(signal_id, n, ref) for n, ref in enumerate(refs, 1))
     access = AccountAccess(account_id=AccountId("a"), exchange="paper", environment="paper", credentials={})
     request = OrderRequest(
         client_order_id=refs[1].client_order_id,
@@ -175,7 +183,7 @@ async def test_news_that_came_before_the_venue_fell_silent_are_recorded() -> Non
     )
     await world.venue.submit(access, request, lambda: None)
     world.venue.hangs_from = 1
-    end = OpenEnd(signal_id=signal_id, leg=1, ref=ref)
+    end = open_end(signal_id, 1, ref)
     result = await compared(world, Queue(due(world, ends=(end, end, end))))
     assert len(result.news) == 1
     assert result.differences is None
@@ -186,7 +194,7 @@ async def test_open_ends_that_take_too_long_are_left_for_the_next_comparison() -
     world = World()
     world.venue.latency = 4.0
     ref = OrderRef(client_order_id=ClientOrderId("sp1"), symbol="BTCUSDT", sent_at=START)
-    end = OpenEnd(signal_id=SignalId(str(world.signal().order["signal_id"])), leg=1, ref=ref)
+    end = open_end(SignalId(str(world.signal().order["signal_id"])), 1, ref)
     result = await compared(world, Queue(due(world, ends=(end,) * 50)))
     assert result.differences == []
     # Within the lease of a minute.
@@ -220,3 +228,20 @@ async def test_a_comparison_whose_lease_ran_out_is_left_alone_and_the_next_one_m
     world.database.keys = keys
     queue.waiting.append(due(world))
     assert (await compared(world, queue)).differences == []
+
+
+async def test_both_sides_of_one_symbol_are_compared() -> None:
+    world = World()
+    other = replace(LONG_ONE, side=PositionSide.SHORT, quantity=Decimal(3))
+    world.venue.net = Decimal(1)
+    result = await compared(world, Queue(due(world, LONG_ONE, other)))
+    assert result.differences == [{"symbol": "BTCUSDT", "ours": "1 and -3", "venue": "1"}]
+
+
+@pytest.mark.parametrize(("purpose", "seconds"), [(Purpose.OPEN, 10), (Purpose.STOP_LOSS, 60)])
+async def test_an_account_whose_entry_works_is_compared_again_soon(purpose: Purpose, seconds: int) -> None:
+    world = World()
+    ref = OrderRef(client_order_id=ClientOrderId("sp1"), symbol="BTCUSDT", sent_at=START)
+    end = open_end(SignalId(str(world.signal().order["signal_id"])), 1, ref, purpose)
+    result = await compared(world, Queue(due(world, ends=(end,))))
+    assert result.due_in_seconds == seconds

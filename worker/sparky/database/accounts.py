@@ -9,8 +9,10 @@ from sparky.database.rpc import RpcClient
 from sparky.domain import fields
 from sparky.domain.errors import DatabaseContractError, WorkOrderError
 from sparky.domain.identifiers import ClientOrderId, SignalId, UserId, WorkerId
+from sparky.domain.identifiers import client_order_id as client_order_id_of
 from sparky.domain.news import OrderNews
-from sparky.domain.orders import OrderRef, PositionSide
+from sparky.domain.orders import ExitKind, OrderRef, OrderState, PositionSide
+from sparky.domain.plan import Purpose
 from sparky.domain.work_order import Account, parse_account
 
 _PLACE = "account"
@@ -23,6 +25,8 @@ class OpenEnd:
     signal_id: SignalId
     leg: int
     ref: OrderRef
+    purpose: Purpose
+    state: OrderState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +100,22 @@ def _due(source: Mapping[str, Any]) -> DueAccount:
 
 
 def _open_end(source: Mapping[str, Any]) -> OpenEnd:
+    signal_id = SignalId(fields.identifier(source, "signal_id", _PLACE))
+    purpose = fields.choice(source, "purpose", _PLACE, Purpose)
+    entry = fields.optional(fields.integer, source, "attached_to", _PLACE)
     return OpenEnd(
-        signal_id=SignalId(fields.identifier(source, "signal_id", _PLACE)),
+        signal_id=signal_id,
         leg=fields.integer(source, "leg", _PLACE, least=1),
+        purpose=purpose,
+        state=fields.choice(source, "state", _PLACE, OrderState),
         ref=OrderRef(
             client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
             symbol=fields.text(source, "symbol", _PLACE),
             sent_at=fields.moment(source, "begun_at", _PLACE),
             bookmark=fields.optional(fields.text, source, "bookmark", _PLACE),
             venue_order_id=fields.optional(fields.text, source, "venue_order_id", _PLACE),
+            exit_of=None if entry is None else client_order_id_of(signal_id, entry),
+            exit_kind=None if entry is None else ExitKind(purpose.value),
         ),
     )
 

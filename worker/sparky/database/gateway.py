@@ -14,6 +14,7 @@ from sparky.domain.identifiers import SignalId, UserId, WorkerId
 from sparky.domain.news import OrderNews
 from sparky.domain.plan import Leg, Plan
 from sparky.domain.plan_json import leg_to_json, plan_to_json
+from sparky.domain.trade_settings import Limit, parse_limit
 from sparky.domain.work_order import Claim
 
 
@@ -32,23 +33,31 @@ class Beginning:
 class Begun:
     """Whether the leg may be sent, and how many seconds of the lease were left when it was written.
 
-    Not ok without an error: the claim is no longer ours, or the leg stands written down already.
+    `obstacle` is the trader's limit on entries that is reached: nothing was written down. Not ok without an
+    error or an obstacle: the claim is no longer ours, or a leg stands written down already.
     """
 
     ok: bool
     lease_left: float = 0.0
     error: str | None = None
+    obstacle: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a signal ended."""
+    """How a signal ended.
+
+    `explanation` is what was checked, and what was planned where no order was begun. `close_symbols` are
+    closed by signals of their own, which the database writes; None where the signal asks for none.
+    """
 
     claim: Claim
     status: str
     reason_code: str | None = None
     reason: str | None = None
     news: tuple[OrderNews, ...] = ()
+    explanation: Mapping[str, Any] | None = None
+    close_symbols: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +215,16 @@ def _begun(item: Mapping[str, Any]) -> Begun:
     left = item.get("lease_left_ms")
     # A number with a fraction comes as Decimal, one without as int.
     seconds = float(left) / 1000 if isinstance(left, int | Decimal) else 0.0
-    return Begun(item.get("ok") is True, seconds, item.get("error"))
+    obstacle = item.get("obstacle")
+    try:
+        limit = None if obstacle is None else parse_limit(fields.mapping(obstacle, "obstacle"), "obstacle")
+    except WorkOrderError as error:
+        raise DatabaseContractError(f"begin_orders: {error.reason}") from error
+    return Begun(item.get("ok") is True, seconds, item.get("error"), limit)
 
 
 def _result(item: Result) -> dict[str, Any]:
-    return {
+    result: dict[str, Any] = {
         "signal_id": item.claim.signal_id,
         "fence": item.claim.fence,
         "status": item.status,
@@ -218,6 +232,11 @@ def _result(item: Result) -> dict[str, Any]:
         "reason": item.reason,
         "news": [news.to_json() for news in item.news],
     }
+    if item.explanation is not None:
+        result["explanation"] = item.explanation
+    if item.close_symbols is not None:
+        result["close_symbols"] = list(item.close_symbols)
+    return result
 
 
 def _task_result(item: TaskResult) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from typing import Any
 
 from sparky.domain import fields
 from sparky.domain.answers import Fill, VenueOrder
+from sparky.domain.identifiers import SignalId
 from sparky.domain.orders import OrderState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNews:
-    """The news of one leg. `elapsed_ms` is the time from the order's writing down to the venue's answer."""
+    """The news of one leg. `elapsed_ms` is the time from the order's writing down to the venue's answer.
+
+    `signal_id` names another signal of the same account whose order it is, such as one that was cancelled.
+    """
 
     leg: int
     state: OrderState
@@ -22,9 +26,12 @@ class OrderNews:
     reason: str | None = None
     elapsed_ms: int | None = None
     fills: tuple[Fill, ...] = ()
+    signal_id: SignalId | None = None
 
     @classmethod
-    def of(cls, leg: int, order: VenueOrder, elapsed_ms: int | None = None) -> "OrderNews":
+    def of(
+        cls, leg: int, order: VenueOrder, elapsed_ms: int | None = None, signal_id: SignalId | None = None
+    ) -> "OrderNews":
         """Return what a venue's order says of a leg."""
         return cls(
             leg=leg,
@@ -36,11 +43,13 @@ class OrderNews:
             reason=order.reason,
             elapsed_ms=elapsed_ms,
             fills=order.fills,
+            signal_id=signal_id,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the news as JSON values, numbers of money and size as text."""
-        return {
+        own = {} if self.signal_id is None else {"signal_id": self.signal_id}
+        return own | {
             "leg": self.leg,
             "state": self.state.value,
             "venue_order_id": self.venue_order_id,

@@ -18,7 +18,8 @@ from sparky.domain.errors import (
 from sparky.domain.work_order import Claim, parse_claim, parse_work_order
 from sparky.engine import outcomes
 from sparky.engine.batching import Batcher
-from sparky.engine.execution import Equipment, Execution
+from sparky.engine.equipment import Equipment
+from sparky.engine.execution import Execution
 from sparky.engine.leases import Lease
 from sparky.runtime.seams import Seams
 

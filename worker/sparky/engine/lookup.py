@@ -9,8 +9,8 @@ from sparky.domain.answers import VenueOrder
 from sparky.domain.backoff import Backoff
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderRef
-from sparky.engine.access import OpenAccount
 from sparky.engine.leases import Lease, LeaseKeeper
+from sparky.engine.open_account import OpenAccount
 from sparky.runtime.seams import Seams
 
 _BACKOFF: Final = Backoff(first=0.1, longest=5.0)

@@ -1,31 +1,76 @@
 """How a signal ends, in words for its trader."""
 
+from dataclasses import replace
+
 from sparky.database.gateway import Result
 from sparky.domain.answers import Refused, VenueOrder
-from sparky.domain.errors import WorkOrderError
+from sparky.domain.errors import Refusal, WorkOrderError
+from sparky.domain.orders import OrderState
 from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection
 from sparky.domain.reasons import Reason
+from sparky.domain.trade_settings import Limit
 from sparky.domain.work_order import Claim
-from sparky.engine.record import News, Record, readable
+from sparky.engine.record import News, Record
+from sparky.engine.sentences import executed, readable
+
+_LIMITS = {
+    "max_trades_per_day": Reason.MAX_TRADES_PER_DAY,
+    "max_open_positions": Reason.MAX_OPEN_POSITIONS,
+    "max_daily_loss_usd": Reason.MAX_DAILY_LOSS,
+    "cooldown_sec": Reason.COOLDOWN,
+}
 
 
-def not_planned(claim: Claim, decision: Rejection | NothingToDo) -> Result:
-    """Nothing was sent."""
+def not_planned(claim: Claim, record: Record, decision: Rejection | NothingToDo) -> Result:
+    """Nothing was sent, but perhaps the cancelling of orders that were in the way."""
     if isinstance(decision, NothingToDo):
-        return Result(claim=claim, status="done", reason_code=decision.reason_code, reason=decision.note)
+        return _ended(claim, record, "done", decision.reason_code, decision.note)
     status = "expired" if decision.expired else "rejected"
-    return Result(claim=claim, status=status, reason_code=decision.reason_code, reason=decision.reason)
+    return _ended(claim, record, status, decision.reason_code, decision.reason)
 
 
-def rejected(claim: Claim, code: str, reason: str) -> Result:
+def rejected(claim: Claim, record: Record, refusal: Refusal) -> Result:
     """Nothing was sent, and nothing will be."""
-    return Result(claim=claim, status="rejected", reason_code=code, reason=reason)
+    return _ended(claim, record, "rejected", refusal.reason_code, refusal.reason)
 
 
 def done(claim: Claim, record: Record, plan: Plan) -> Result:
     """Every leg was executed, though perhaps not for its whole quantity."""
     reason = " ".join((*record.sentences, *plan.notes))
-    return Result(claim=claim, status="done", reason=reason, news=record.news)
+    return Result(claim=claim, status="done", reason_code=record.reason_code, reason=reason, news=record.news)
+
+
+def limit_reached(claim: Claim, record: Record, limit: Limit) -> Result:
+    """A limit of the trader on entries was reached when the order was to be written down."""
+    code = _LIMITS.get(limit.name, Reason.ABOVE_MAXIMUM)
+    reason = (
+        f"The setting {limit.name} is {readable(limit.limit)} ({limit.scope}), and {readable(limit.used)} "
+        "are used, so nothing was opened: raise it, or send the alert again later."
+    )
+    return _ended(claim, record, "rejected", code, reason)
+
+
+def not_cancelled(claim: Claim, record: Record, code: Reason, *, opens: bool) -> Result:
+    """An order that was in the way could not be cancelled; the record says which and why."""
+    reason = "Nothing was opened: send the alert again when that order is gone." if opens else ""
+    return _ended(claim, record, "failed", code, reason)
+
+
+def closed_again(claim: Claim, record: Record, leg: Leg, order: VenueOrder) -> Result:
+    """The entry was closed, because its stop could not be placed."""
+    reason = executed(leg, order)
+    if order.state is not OrderState.FILLED:
+        reason += " What is left is open without its stop: act at the venue by hand."
+    return _ended(claim, record, "failed", Reason.EXIT_NOT_PLACED, reason)
+
+
+def left_exposed(closing: Result) -> Result:
+    """The entry is open without its stop, and closing it did not succeed either."""
+    return replace(
+        closing,
+        status="review" if closing.status == "review" else "failed",
+        reason=f"{closing.reason} The position may be open without its stop: act at the venue by hand.",
+    )
 
 
 def refused(claim: Claim, record: Record, refusal: Refused) -> Result:
@@ -87,7 +132,7 @@ def unreadable(claim: Claim, error: WorkOrderError, *, begun: bool) -> Result:
     """The alert asks for what is not executed, or the work order is not what it should be."""
     if begun or error.reason_code is Reason.INTERNAL_ERROR:
         return broken(claim, begun=begun)
-    return rejected(claim, error.reason_code, error.reason)
+    return rejected(claim, Record(), error)
 
 
 def _ended(claim: Claim, record: Record, status: str, code: str, reason: str) -> Result:
@@ -98,6 +143,6 @@ def _ended(claim: Claim, record: Record, status: str, code: str, reason: str) ->
         claim=claim,
         status=status,
         reason_code=code,
-        reason=" ".join((*record.sentences, reason)),
+        reason=" ".join(part for part in (*record.sentences, reason) if part),
         news=record.news,
     )

@@ -39,7 +39,11 @@ class SendingPermit:
         Raises:
             LostClaim: too much time has passed, or the claim is gone.
         """
-        now = self._clock.monotonic()
-        if self._lease.lost or now > min(self._until, self._lease.until - _MARGIN_SECONDS):
+        if self.has_passed():
             raise LostClaim("the time to send the order has passed")
         self.used = True
+
+    def has_passed(self) -> bool:
+        """Tell whether it does not allow anything any more."""
+        now = self._clock.monotonic()
+        return self._lease.lost or now > min(self._until, self._lease.until - _MARGIN_SECONDS)

@@ -5,7 +5,7 @@ differs is written down for the trader and the operator when it changes. A venue
 nothing: silence never means "flat".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -16,7 +16,9 @@ from sparky.domain.answers import VenuePosition
 from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, Retryable, VenueUnavailable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide
-from sparky.engine.access import AccountDesk, OpenAccount
+from sparky.domain.plan import Purpose
+from sparky.engine.access import AccountDesk
+from sparky.engine.open_account import OpenAccount
 from sparky.engine.queues import Pace, all_of, work_off
 from sparky.runtime.seams import Seams
 
@@ -26,6 +28,8 @@ _PACE: Final = Pace(batch=5, idle_seconds=5.0)
 # Well within the lease, also when the last answer takes its whole time.
 _NEWS_SECONDS: Final = 30.0
 _INTERVAL_SECONDS: Final = 60
+# Where an entry of ours works, its exits may have to be placed as soon as it fills.
+_SOON_SECONDS: Final = 10
 # An account whose venue or keys do not answer is not worth asking every minute.
 _TROUBLED_SECONDS: Final = 300
 
@@ -90,9 +94,8 @@ class Reconciler:
             )
         if differences:
             _log.warning("positions_differ", symbols=[one["symbol"] for one in differences])
-        return Comparison(
-            due=due, due_in_seconds=_INTERVAL_SECONDS, differences=differences, news=tuple(news)
-        )
+        seconds = _SOON_SECONDS if _awaits_entry(due, news) else _INTERVAL_SECONDS
+        return Comparison(due=due, due_in_seconds=seconds, differences=differences, news=tuple(news))
 
     async def _gather_news(
         self, opened: OpenAccount, due: DueAccount, news: list[tuple[str, OrderNews]]
@@ -117,20 +120,38 @@ class Reconciler:
                 news.append((end.signal_id, OrderNews.of(end.leg, order)))
 
 
+def _awaits_entry(due: DueAccount, news: Sequence[tuple[str, OrderNews]]) -> bool:
+    ended = {(signal_id, one.leg) for signal_id, one in news if one.state.is_terminal}
+    return any(
+        end.purpose is Purpose.OPEN and end.state.may_be_live and (end.signal_id, end.leg) not in ended
+        for end in due.open_ends
+    )
+
+
 def _differences(ours: Sequence[Held], venue: Sequence[VenuePosition]) -> list[dict[str, str]]:
-    """Return the symbols whose quantity differs, long above zero and short below."""
-    held = {one.symbol: _signed(one.side, one.quantity) for one in ours}
-    shown = {one.symbol: _signed(one.side, one.quantity) for one in venue}
+    """Return the symbols whose quantity differs, long above zero and short below.
+
+    A venue may show both sides of a symbol at once; they are compared one by one.
+    """
+    held, shown = _by_symbol(ours), _by_symbol(venue)
     return [
-        {
-            "symbol": symbol,
-            "ours": format(held.get(symbol, Decimal(0)), "f"),
-            "venue": format(shown.get(symbol, Decimal(0)), "f"),
-        }
+        {"symbol": symbol, "ours": _both(held.get(symbol)), "venue": _both(shown.get(symbol))}
         for symbol in sorted(held.keys() | shown.keys())
-        if held.get(symbol, Decimal(0)) != shown.get(symbol, Decimal(0))
+        if held.get(symbol) != shown.get(symbol)
     ]
 
 
-def _signed(side: PositionSide, quantity: Decimal) -> Decimal:
-    return quantity if side is PositionSide.LONG else -quantity
+def _by_symbol(positions: Sequence[Held] | Sequence[VenuePosition]) -> dict[str, dict[PositionSide, Decimal]]:
+    found: dict[str, dict[PositionSide, Decimal]] = {}
+    for one in positions:
+        sides = found.setdefault(one.symbol, {})
+        sides[one.side] = sides.get(one.side, Decimal(0)) + one.quantity
+    return found
+
+
+def _both(sides: Mapping[PositionSide, Decimal] | None) -> str:
+    signed = [
+        format(quantity if side is PositionSide.LONG else -quantity, "f")
+        for side, quantity in sorted((sides or {}).items())
+    ]
+    return " and ".join(signed) or "0"

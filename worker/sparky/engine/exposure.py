@@ -1,0 +1,100 @@
+"""What is to be protected: what an entry has opened, or a position that is open already."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, TypeVar
+
+import structlog
+
+from sparky.domain.answers import NotSent, VenueOrder
+from sparky.domain.errors import VenueUnavailable
+from sparky.domain.orders import OrderRef
+from sparky.domain.plan import Leg, Plan, Protection
+from sparky.domain.work_order import Unprotected
+from sparky.engine.in_hand import InHand, ref_of_order
+from sparky.engine.open_account import OpenAccount
+
+Answer = TypeVar("Answer")
+
+# Some venues tell the price of a fill a moment later than the fill.
+_TRIES: Final = 4
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposed:
+    """A position, or the part of it that one entry has opened, with the price it was opened at."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    entry: OrderRef | None = None
+
+
+async def exposed_by(hand: InHand, account: OpenAccount, leg: Leg, entry: VenueOrder) -> Exposed | None:
+    """Return what an entry has opened; None where that is nothing.
+
+    Raises:
+        Ended: the venue does not tell at what price.
+    """
+    if not entry.filled_quantity:
+        return None
+    ref = hand.ref_of(leg, entry.venue_order_id or None)
+    price = entry.average_price
+    for tries in range(1, _TRIES + 1):
+        if price is not None:
+            break
+        await hand.pause(tries)
+        seen = await _ask(hand, lambda: account.find_order(ref))
+        price = None if seen is None else seen.average_price
+    if price is None:
+        held = await _ask(hand, lambda: account.position(leg.symbol))
+        price = None if held is None else held.entry_price
+    if price is None:
+        why = "the venue does not tell at what price it was filled, so its exits were not placed"
+        raise hand.in_review(leg.client_order_id, why)
+    return Exposed(symbol=leg.symbol, quantity=entry.filled_quantity, average_price=price, entry=ref)
+
+
+async def exposed_position(
+    hand: InHand, account: OpenAccount, plan: Plan, protection: Protection
+) -> Exposed | None:
+    """Return the position that is open; None where none is, or less than was to be protected is.
+
+    Raises:
+        Ended: the venue does not tell.
+    """
+    symbol = plan.legs[0].symbol if plan.legs else hand.order.symbol
+    held = await _ask(hand, lambda: account.position(symbol))
+    if held is None or held.side.closed_by is not protection.side_closed_by:
+        return None
+    quantity = held.quantity if protection.quantity is None else min(protection.quantity, held.quantity)
+    return Exposed(symbol=symbol, quantity=quantity, average_price=held.entry_price)
+
+
+def unprotected_entry(unprotected: Unprotected, protection: Protection) -> Exposed | None:
+    """Return what an entry has opened that filled after its signal had ended."""
+    entry = unprotected.entry
+    if entry.average_price is None or not entry.filled_quantity:
+        return None
+    return Exposed(
+        symbol=entry.symbol,
+        quantity=protection.quantity or entry.filled_quantity,
+        average_price=entry.average_price,
+        entry=ref_of_order(entry),
+    )
+
+
+async def _ask(hand: InHand, question: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask until the venue answers, at any age of the signal: something is open without its exits."""
+    since = hand.monotonic()
+    failures = 0
+    while True:
+        try:
+            return await question()
+        except VenueUnavailable as error:
+            failures += 1
+            _log.warning("exposure_not_told", error=str(error), failures=failures)
+            await hand.wait_to_retry(failures, NotSent(str(error)), since=since)
