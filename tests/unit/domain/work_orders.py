@@ -32,6 +32,8 @@ CAN_ALL = Capabilities(
     sets_leverage=True,
     extended_hours=True,
     option_legs=4,
+    market_spreads=True,
+    several_targets=True,
     futures=True,
 )
 

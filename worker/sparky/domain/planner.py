@@ -9,32 +9,42 @@ Actions (columns) against the position now (rows), for entries:
 
 `close` closes either side, `close_long` and `close_short` only theirs; a reduce-only buy or sell
 closes the other side only. These are the exits: they never open anything and never need a setting.
+With `market_position` the state that it names decides instead, and flat is an exit.
 
 A signal that may open is an entry as a whole. While the operator has halted trading, or the trader has
-switched it off, it is rejected even where it would only have closed: who stops everything must not see
-half of a reverse executed, and an alert that means to close says so.
+switched it or the strategy off, it is rejected even where it would only have closed: who stops everything
+must not see half of a reverse executed, and an alert that means to close says so. Trading hours and limits
+hold back only what opens.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from sparky.domain.alert import Action
-from sparky.domain.answers import VenuePosition
+from sparky.domain.alert import Action, MarketPosition
+from sparky.domain.case import Case
+from sparky.domain.findings import Declined
 from sparky.domain.freshness import check_age
-from sparky.domain.identifiers import client_order_id
+from sparky.domain.in_words import plan_in_words
+from sparky.domain.leaving import (
+    cancels_of,
+    close_whole,
+    plan_cancel,
+    plan_close,
+    working_of_closed,
+)
+from sparky.domain.meeting import plan_entry
+from sparky.domain.order_terms import terms_of
 from sparky.domain.orders import PositionSide, Side
-from sparky.domain.plan import Decision, Leg, NothingToDo, Plan, Purpose, Rejection
+from sparky.domain.plan import Decision, NothingToDo, Plan, Protection
 from sparky.domain.reasons import Reason
-from sparky.domain.rules import InstrumentRules
-from sparky.domain.sizing import Sized, size_of_entry, size_of_exit
-from sparky.domain.snapshot import Snapshot
-from sparky.domain.trade_settings import OnOpposite
+from sparky.domain.snapshot import NO_RULES, Snapshot
+from sparky.domain.switches import check_switches
+from sparky.domain.targets import note_missed_alert, plan_target
 from sparky.domain.work_order import WorkOrder
 
 _ENTRY_SIDES: Final = {Action.BUY: Side.BUY, Action.SELL: Side.SELL}
-_SHORT_IMPOSSIBLE: Final = "the venue does not allow short positions in it"
-_SHORT_SWITCHED_OFF: Final = "the setting allow_short is false"
 
 
 def make_plan(order: WorkOrder, snapshot: Snapshot, now: datetime) -> Decision:
@@ -48,168 +58,160 @@ def make_plan(order: WorkOrder, snapshot: Snapshot, now: datetime) -> Decision:
     Raises:
         ValueError: the rules or the position are of another symbol.
     """
-    rules, position = snapshot.rules, snapshot.position
-    for thing in (rules, position):
-        if thing is not None and thing.symbol != order.symbol:
-            raise ValueError(f"planning {order.symbol} with the rules or the position of {thing.symbol}")
-    exits = is_exit(order)
-    too_old = check_age(order, now, exits=exits)
-    if too_old is not None:
-        return too_old
-    if exits:
-        decision = _plan_exit(order, rules, position)
-    else:
-        decision = _switched_off(order) or _plan_entry(order, rules, position)
-    if isinstance(decision, Plan) and order.alert.dry_run:
-        return NothingToDo(Reason.DRY_RUN, _explain(decision, order.symbol))
-    return decision
+    case = Case(order=order, snapshot=snapshot, now=now)
+    _check_symbols(case)
+    try:
+        plan = _plan(case)
+    except Declined as declined:
+        return replace(declined.decision, checks=case.findings.checks)
+    plan = replace(plan, notes=(*plan.notes, *case.findings.notes), checks=case.findings.checks)
+    if order.alert.dry_run:
+        return NothingToDo(Reason.DRY_RUN, _dry_run(plan), checks=plan.checks, plan=plan)
+    return plan
 
 
 def is_exit(order: WorkOrder) -> bool:
     """Tell whether the signal may only close, whatever the position."""
-    return order.is_exit or order.alert.reduce_only or order.action not in _ENTRY_SIDES
+    if order.is_exit or order.alert.reduce_only:
+        return True
+    if order.alert.market_position is not None:
+        return order.alert.market_position is MarketPosition.FLAT
+    return order.action not in _ENTRY_SIDES
 
 
-def _plan_exit(order: WorkOrder, rules: InstrumentRules, position: VenuePosition | None) -> Decision:
+def _check_symbols(case: Case) -> None:
+    # An option that the alert describes is another instrument than the signal's symbol.
+    chosen = case.alert.right is not None and not case.alert.legs
+    names = {} if chosen else {"rules": case.symbol}
+    if case.position is not None:
+        names["position"] = case.position.symbol
+    expected = case.symbol if chosen else case.order.symbol
+    for thing, symbol in names.items():
+        if symbol not in {expected, NO_RULES.symbol}:
+            raise ValueError(f"planning {case.order.symbol} with the {thing} of {symbol}")
+
+
+def _plan(case: Case) -> Plan:
+    exits = is_exit(case.order)
+    too_old = check_age(case.order, case.now, exits=exits)
+    if too_old is not None:
+        case.findings.reject("max_exit_age_sec" if exits else "max_signal_age_sec", "older", too_old)
+    special = _SPECIAL.get(case.order.action)
+    if special is not None:
+        return special(case)
+    if case.alert.legs:
+        return _plan_spread(case)
+    if case.alert.market_position is not None:
+        note_missed_alert(case)
+        return _plan_state(case, case.alert.market_position, exits=exits)
+    if exits:
+        return _plan_exit(case)
+    check_switches(case)
+    _refuse_close_percent(case)
+    return plan_entry(case, _ENTRY_SIDES[case.order.action])
+
+
+def _plan_state(case: Case, state: MarketPosition, *, exits: bool) -> Plan:
+    if state is not MarketPosition.FLAT:
+        _refuse_close_percent(case)
+        return plan_target(case, state, may_open=not exits)
+    position = case.position
     if position is None:
-        return NothingToDo(
+        return _nothing_open(case)
+    return close_whole(case, position, terms_of(case))
+
+
+def _plan_exit(case: Case) -> Plan:
+    position = case.position
+    if position is None:
+        return _nothing_open(case)
+    if not _closes(case.order.action, position.side):
+        case.findings.nothing(
             Reason.NO_POSITION,
-            f"Nothing to close: no position in {order.symbol} is open at {order.exchange}.",
+            f"Nothing to close: the position in {case.symbol} is {position.side}, and {case.order.action} "
+            f"as an exit closes only the other side.",
         )
-    if not _closes(order.action, position.side):
-        return NothingToDo(
+    return plan_close(case, position, terms_of(case))
+
+
+def _nothing_open(case: Case) -> Plan:
+    sides = [side for side in PositionSide if _closes(case.order.action, side)]
+    working = working_of_closed(case, sides)
+    if not working:
+        case.findings.nothing(
             Reason.NO_POSITION,
-            f"Nothing to close: the position in {order.symbol} is {position.side}, "
-            f"and {order.action} as an exit closes only the other side.",
+            f"Nothing to close: no position in {case.symbol} is open at {case.order.exchange}.",
         )
-    sized = size_of_exit(order.alert, rules, position)
-    if isinstance(sized, Rejection):
-        return sized
-    return Plan(legs=(_close_leg(order, position, sized),), notes=sized.notes)
+    case.findings.note("No position was open; what was still working there is cancelled.")
+    return Plan(cancels=cancels_of(working))
 
 
 def _closes(action: Action, side: PositionSide) -> bool:
-    if action is Action.CLOSE:
-        return True
     if action is Action.CLOSE_LONG:
         return side is PositionSide.LONG
     if action is Action.CLOSE_SHORT:
         return side is PositionSide.SHORT
-    return _ENTRY_SIDES[action] is side.closed_by
+    return action not in _ENTRY_SIDES or _ENTRY_SIDES[action] is side.closed_by
 
 
-def _switched_off(order: WorkOrder) -> Rejection | None:
-    if order.settings.trading_halted:
-        why = order.settings.halt_reason or "no reason was given"
-        return Rejection(
-            Reason.PLATFORM_HALTED,
-            f"The operator has halted trading ({why}), so nothing was opened; alerts that close still work. "
-            f"Send the alert again when trading has been resumed.",
-        )
-    if not order.settings.enabled:
-        return Rejection(
-            Reason.TRADING_DISABLED,
-            f"You have switched trading off (enabled is false in your settings, for all exchanges or for "
-            f"{order.exchange}), so nothing was opened; alerts that close still work. Switch it on and send "
-            f"the alert again.",
-        )
-    return None
-
-
-def _plan_entry(order: WorkOrder, rules: InstrumentRules, position: VenuePosition | None) -> Decision:
-    if order.alert.close_percent is not None:
-        return Rejection(
+def _refuse_close_percent(case: Case) -> None:
+    percent = case.alert.close_percent
+    if percent is not None:
+        case.findings.refuse(
+            "close_percent",
+            percent,
+            None,
             Reason.UNKNOWN_FIELD_COMBINATION,
-            f"close_percent {order.alert.close_percent} goes with an exit, and {order.action} is an entry: "
-            f"send close, close_long or close_short, or add reduce_only.",
+            f"close_percent {percent} goes with an exit, and this alert is an entry: send close, close_long "
+            f"or close_short, or add reduce_only.",
         )
-    side = _ENTRY_SIDES[order.action]
-    if position is None:
-        return _plan_open(order, rules, side)
-    if position.side.opened_by is side:
-        return _plan_same_side(order, rules, position)
-    return _plan_opposite(order, rules, position)
 
 
-def _plan_same_side(order: WorkOrder, rules: InstrumentRules, position: VenuePosition) -> Decision:
-    if not order.settings.pyramiding:
-        return Rejection(
-            Reason.POSITION_EXISTS,
-            f"{order.symbol} is already {position.side} with {position.quantity:f}, and the setting "
-            f"pyramiding is false: switch pyramiding on to add to a position, or close it first.",
-        )
-    return _plan_open(order, rules, position.side.opened_by)
-
-
-def _plan_opposite(order: WorkOrder, rules: InstrumentRules, position: VenuePosition) -> Decision:
-    if order.settings.on_opposite is OnOpposite.REJECT:
-        return Rejection(
-            Reason.OPPOSITE_REJECTED,
-            f"{order.symbol} is {position.side} with {position.quantity:f}, and the setting on_opposite is "
-            f"reject: close the position first, or set on_opposite to close or reverse.",
-        )
-    whole = _close_leg(order, position, Sized(position.quantity))
-    if order.settings.on_opposite is OnOpposite.CLOSE:
-        return Plan(legs=(whole,))
-    side = _ENTRY_SIDES[order.action]
-    obstacle = _short_obstacle(order, rules) if side is Side.SELL else None
-    if obstacle is not None:
-        return Plan(legs=(whole,), notes=(f"Closed without opening a short position: {obstacle}.",))
-    opening = _plan_open(order, rules, side)
-    if not isinstance(opening, Plan):
-        return opening
-    second = replace(
-        opening.legs[0],
-        number=2,
-        client_order_id=client_order_id(order.signal_id, 2),
-        depends_on_previous=True,
-    )
-    return Plan(legs=(whole, second), notes=opening.notes)
-
-
-def _plan_open(order: WorkOrder, rules: InstrumentRules, side: Side) -> Plan | Rejection:
-    obstacle = _short_obstacle(order, rules) if side is Side.SELL else None
-    if obstacle is not None:
-        return Rejection(
-            Reason.SHORT_NOT_ALLOWED, f"A short position in {order.symbol} cannot be opened: {obstacle}."
-        )
-    sized = size_of_entry(order.alert, rules)
-    if isinstance(sized, Rejection):
-        return sized
-    leg = Leg(
-        number=1,
-        client_order_id=client_order_id(order.signal_id, 1),
-        symbol=order.symbol,
-        side=side,
-        quantity=sized.quantity,
-        purpose=Purpose.OPEN,
-        reduce_only=False,
-        reference_price=order.alert.price,
-    )
-    return Plan(legs=(leg,), notes=sized.notes)
-
-
-def _close_leg(order: WorkOrder, position: VenuePosition, sized: Sized) -> Leg:
-    return Leg(
-        number=1,
-        client_order_id=client_order_id(order.signal_id, 1),
-        symbol=order.symbol,
-        side=position.side.closed_by,
-        quantity=sized.quantity,
-        purpose=Purpose.CLOSE,
-        reduce_only=True,
-        reference_price=order.alert.price,
+def _plan_spread(case: Case) -> Plan:
+    case.findings.refuse(
+        "legs",
+        len(case.alert.legs),
+        None,
+        Reason.NOT_SUPPORTED,
+        "The alert has legs, and spreads of options are not executed yet: send single options.",
     )
 
 
-def _short_obstacle(order: WorkOrder, rules: InstrumentRules) -> str | None:
-    if not rules.can_short:
-        return _SHORT_IMPOSSIBLE
-    return _SHORT_SWITCHED_OFF if order.settings.allow_short is False else None
+def _plan_close_all(case: Case) -> Plan:
+    symbols = sorted({position.symbol for position in case.snapshot.positions})
+    case.findings.passed("positions", ", ".join(symbols) or "none")
+    return Plan(close_symbols=tuple(symbols))
 
 
-def _explain(plan: Plan, symbol: str) -> str:
-    legs = ", then ".join(
-        f"{leg.side} {leg.quantity:f} {symbol} at {leg.order_type} to {leg.purpose}" for leg in plan.legs
+def _plan_protect(case: Case) -> Plan:
+    unprotected = case.order.unprotected
+    if unprotected is None:
+        raise ValueError("a signal that protects needs the entry to protect")
+    entry, protection = unprotected.entry, unprotected.protection
+    position = case.position
+    if position is None or position.side.closed_by is not protection.side_closed_by:
+        case.findings.nothing(
+            Reason.NO_POSITION,
+            f"Nothing to protect: the position in {case.symbol} that the exits were for is closed.",
+        )
+    quantity = min(entry.filled_quantity, position.quantity)
+    case.findings.passed("position", f"{position.quantity:f}", f"{entry.filled_quantity:f} filled")
+    return Plan(
+        protection=Protection(
+            entry=0,
+            side_closed_by=protection.side_closed_by,
+            exits=protection.exits,
+            quantity=quantity,
+        )
     )
-    return " ".join((f"Dry run, nothing was sent. Without dry_run: {legs}.", *plan.notes))
+
+
+def _dry_run(plan: Plan) -> str:
+    return " ".join((f"Dry run, nothing was sent. Without dry_run: {plan_in_words(plan)}.", *plan.notes))
+
+
+_SPECIAL: Final[Mapping[Action, Callable[[Case], Plan]]] = {
+    Action.CANCEL: plan_cancel,
+    Action.CLOSE_ALL: _plan_close_all,
+    Action.PROTECT: _plan_protect,
+}

@@ -42,6 +42,8 @@ class Reason(StrEnum):
     ABOVE_MAXIMUM = "above_maximum", "The size is above a limit."
     POSITION_EXISTS = "position_exists", "A position of the same side is open and pyramiding is off."
     NO_POSITION = "no_position", "There is nothing to close."
+    ALREADY_THERE = "already_there", "The position is what the alert asks for; nothing was sent."
+    NOTHING_TO_CANCEL = "nothing_to_cancel", "No order of ours works there."
     OPPOSITE_REJECTED = "opposite_rejected", "A position of the other side is open and on_opposite is reject."
     SHORT_NOT_ALLOWED = "short_not_allowed", "Going short is switched off or impossible at the venue."
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation
 from typing import Final
 
@@ -84,6 +84,19 @@ class InstrumentRules:
         """The smallest multiple of the step that is not below the venue's minimum."""
         return max(self.quantity_step, round_up_to_step(self.min_quantity, self.quantity_step))
 
+    def at_market(self) -> "InstrumentRules":
+        """Return the rules of orders without a limit price, which some venues keep apart."""
+        bounds = (self.market_quantity_step, self.min_market_quantity, self.max_market_quantity)
+        if bounds == (None, None, None):
+            return self
+        step, least, most = bounds
+        return replace(
+            self,
+            quantity_step=step or self.quantity_step,
+            min_quantity=self.min_quantity if least is None else least,
+            max_quantity=most or self.max_quantity,
+        )
+
     def tick_at(self, price: Decimal) -> Decimal:
         """Return the step of prices around `price`."""
         for band in self.tick_bands:
@@ -146,6 +159,22 @@ def exact_product(left: Decimal, right: Decimal) -> Decimal:
     return _EXACT.multiply(left, right)
 
 
+def exact_sum(left: Decimal, right: Decimal) -> Decimal:
+    """Add without rounding."""
+    return _EXACT.add(left, right)
+
+
 def exact_difference(left: Decimal, right: Decimal) -> Decimal:
     """Subtract without rounding."""
     return _EXACT.subtract(left, right)
+
+
+def percent_of(value: Decimal, percent: Decimal) -> Decimal:
+    """Return that many hundredths of `value`, without rounding."""
+    return _EXACT.scaleb(_EXACT.multiply(value, percent), -2)
+
+
+def share_in_percent(part: Decimal, whole: Decimal) -> Decimal:
+    """Return how many hundredths of `whole` a part is, at most 100, rounded down at the twelfth decimal."""
+    hundredfold = _EXACT.scaleb(part, 2)
+    return min(_EXACT.scaleb(_EXACT.divide_int(_EXACT.scaleb(hundredfold, 12), whole), -12), _HUNDRED)

@@ -2,17 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from sparky.domain.answers import Balance, Quote, VenuePosition
 from sparky.domain.capabilities import Capabilities
 from sparky.domain.options import OptionContract
 from sparky.domain.rules import InstrumentRules
 
+NO_RULES: Final = InstrumentRules(symbol="*", quantity_step=Decimal(1), price_tick=Decimal(1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What planning a signal has to ask of the venue. Each costs a request, so no more than is needed."""
+    """What planning a signal has to ask of the venue. Each costs a request, so no more than is needed.
 
+    Without `rules` a snapshot holds `NO_RULES`: the signal is for no single instrument, or sends no size.
+    """
+
+    rules: bool = True
     position: bool = False
     positions: bool = False
     quote: bool = False

@@ -1,0 +1,178 @@
+"""Orders that close a position or a part of it, and the working orders that are cancelled around them."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from sparky.domain.answers import VenuePosition
+from sparky.domain.asked_size import AskedSize, SizeName, refuse_several, sizes_of
+from sparky.domain.case import Case
+from sparky.domain.identifiers import client_order_id
+from sparky.domain.order_terms import OrderTerms
+from sparky.domain.orders import PositionSide
+from sparky.domain.plan import Cancel, Leg, Plan, Purpose
+from sparky.domain.pricing import price_of
+from sparky.domain.protecting_again import protect_again
+from sparky.domain.reasons import Reason
+from sparky.domain.rules import InstrumentRules, exact_difference
+from sparky.domain.sizing import Basis, money_of, price_for, worth
+from sparky.domain.work_order import EarlierOrder
+
+_WHOLE: Final = Decimal(100)
+_EXITS: Final = (Purpose.TAKE_PROFIT, Purpose.STOP_LOSS, Purpose.TRAILING_STOP)
+
+
+def plan_close(case: Case, position: VenuePosition, terms: OrderTerms) -> Plan:
+    """Return the plan of an exit: the size that the alert gives, never above the position.
+
+    Raises:
+        Declined: the size contradicts itself or cannot be reckoned.
+    """
+    quantity = size_of_exit(case, position, terms)
+    if quantity >= position.quantity:
+        return close_whole(case, position, terms)
+    return close_part(case, position, terms, quantity)
+
+
+def close_whole(case: Case, position: VenuePosition, terms: OrderTerms) -> Plan:
+    """Return the plan that closes all: entries that work are cancelled before, exits after it."""
+    entries = case.working(Purpose.OPEN)
+    exits = case.working(*_EXITS, Purpose.CLOSE, side=position.side.closed_by)
+    leg = _closing_leg(case, position.side, position.quantity, terms)
+    return Plan(legs=(leg,), cancels=(*cancels_of(entries), *cancels_of(exits, after_leg=1)))
+
+
+def close_part(case: Case, position: VenuePosition, terms: OrderTerms, quantity: Decimal) -> Plan:
+    """Return the plan that closes a part. Exits that work stay for the rest.
+
+    A venue that reduces natively shrinks them itself. Elsewhere they bind the position, so they are cancelled
+    before and placed again for what is left.
+    """
+    leg = _closing_leg(case, position.side, quantity, terms)
+    exits = case.working(*_EXITS, side=position.side.closed_by)
+    if case.snapshot.capabilities.reduces_natively or not exits:
+        return Plan(legs=(leg,))
+    rest = exact_difference(position.quantity, quantity)
+    case.findings.note("The exits that were waiting are cancelled, and placed again for what is left.")
+    protection = protect_again(case, position, exits, rest)
+    return Plan(legs=(leg,), cancels=cancels_of(exits), protection=protection)
+
+
+def working_of_closed(case: Case, sides: Iterable[PositionSide]) -> tuple[EarlierOrder, ...]:
+    """Return what works to open positions of these sides, or to leave them, where none is open."""
+    found: list[EarlierOrder] = []
+    for side in sides:
+        found += case.working(Purpose.OPEN, side=side.opened_by)
+        found += case.working(*_EXITS, Purpose.CLOSE, side=side.closed_by)
+    return tuple(found)
+
+
+def cancels_of(orders: Iterable[EarlierOrder], after_leg: int = 0) -> tuple[Cancel, ...]:
+    """Return the cancels of working orders."""
+    return tuple(Cancel(client_order_id=one.client_order_id, after_leg=after_leg) for one in orders)
+
+
+def plan_cancel(case: Case) -> Plan:
+    """Return the plan that cancels the working orders of the lane, but for exits of an open position.
+
+    Raises:
+        Declined: none works.
+    """
+    entries = case.working(Purpose.OPEN, Purpose.CLOSE)
+    exits = case.working(*_EXITS)
+    if case.position is None:
+        entries, exits = (*entries, *exits), ()
+    kept = (
+        f"The exits that protect the open position were left working ({len(exits)}); close it to end them."
+        if exits
+        else ""
+    )
+    if not entries:
+        case.findings.nothing(
+            Reason.NOTHING_TO_CANCEL,
+            f"Nothing to cancel: no order for {case.order.symbol} at {case.order.exchange} that Sparky sent "
+            f"is working. {kept}".rstrip(),
+        )
+    if kept:
+        case.findings.note(kept)
+    return Plan(cancels=cancels_of(entries))
+
+
+def size_of_exit(case: Case, position: VenuePosition, terms: OrderTerms) -> Decimal:
+    """Size a closing leg, never above the position. Without any size the whole position is closed.
+
+    A part is rounded down to the step, then raised to the smallest order of the venue; where what would
+    remain could not be closed by itself, the whole position is closed. The minimum value of an order
+    does not count: what is open must always be closable.
+
+    Raises:
+        Declined: the size contradicts itself or cannot be reckoned.
+    """
+    refuse_several(case.alert, case.findings)
+    asked = next(iter(sizes_of(case.alert)), None)
+    rules = case.rules_of(terms.order_type)
+    if asked is None or (asked.name is SizeName.CLOSE_PERCENT and asked.value >= _WHOLE):
+        case.findings.passed("size", f"the whole position of {position.quantity:f}")
+        return position.quantity
+    part = _reckoned(case, asked, position, terms, rules)
+    quantity = _closable_part(case, part, rules, position)
+    case.findings.passed(asked.name, f"{asked} = {quantity:f} of {position.quantity:f}")
+    return quantity
+
+
+def _reckoned(
+    case: Case, asked: AskedSize, position: VenuePosition, terms: OrderTerms, rules: InstrumentRules
+) -> Decimal:
+    if asked.name is SizeName.CLOSE_PERCENT:
+        return rules.quantity_of_percent(position.quantity, asked.value)
+    if asked.name is SizeName.QUANTITY:
+        return rules.quantity_down(asked.value)
+    if asked.name.is_risk:
+        case.findings.refuse(
+            asked.name,
+            f"{asked.value:f}",
+            None,
+            Reason.UNKNOWN_FIELD_COMBINATION,
+            f"{asked} sizes an entry by its stop, and this alert closes: send close_percent or quantity, or "
+            f"no size to close everything.",
+        )
+    side = position.side.closed_by
+    basis = Basis(side=side, price=price_of(case, side, terms), exits=(), rules=rules)
+    money, _ = money_of(case, asked)
+    return rules.quantity_for(money, worth(case, basis, price_for(case, basis, asked).amount, asked))
+
+
+def _closable_part(case: Case, asked: Decimal, rules: InstrumentRules, position: VenuePosition) -> Decimal:
+    part = max(asked, rules.smallest_quantity)
+    if part >= position.quantity:
+        if asked != position.quantity:
+            case.findings.note(f"The whole position of {position.quantity:f} is closed.")
+        return position.quantity
+    rest = exact_difference(position.quantity, part)
+    if rest < rules.smallest_quantity:
+        case.findings.note(
+            f"The whole position of {position.quantity:f} is closed, because the remaining {rest:f} would be "
+            f"below the smallest order of {rules.smallest_quantity:f}."
+        )
+        return position.quantity
+    if part > asked:
+        case.findings.note(f"{part:f} is closed, the smallest order of {rules.symbol}.")
+    return part
+
+
+def _closing_leg(case: Case, side: PositionSide, quantity: Decimal, terms: OrderTerms) -> Leg:
+    return Leg(
+        number=1,
+        client_order_id=client_order_id(case.order.signal_id, 1),
+        symbol=case.symbol,
+        side=side.closed_by,
+        quantity=quantity,
+        purpose=Purpose.CLOSE,
+        reduce_only=True,
+        order_type=terms.order_type,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        time_in_force=terms.time_in_force,
+        extended_hours=terms.extended_hours,
+        reference_price=terms.reference_price,
+    )
