@@ -459,16 +459,20 @@ export type Database = {
         Row: {
           "account_id": string | null;
           "acknowledged_at": string | null;
+          "attached_to": number | null;
           "average_price": number | null;
           "bookmark": string | null;
           "client_order_id": string;
           "created_at": string;
           "environment": string;
           "exchange": string;
+          "extended_hours": boolean;
           "filled_quantity": number;
           "id": string;
           "leg": number;
+          "limit_price": number | null;
           "order_type": string;
+          "purpose": string;
           "quantity": number;
           "reason": string | null;
           "reason_code": string | null;
@@ -476,10 +480,15 @@ export type Database = {
           "reference_price": number | null;
           "side": string;
           "signal_id": string;
+          "spread": NonNullable<Json>;
           "state": string;
+          "stop_price": number | null;
           "submissions": number;
           "submitted_at": string;
           "symbol": string;
+          "time_in_force": string | null;
+          "trail_distance": number | null;
+          "trail_percent": number | null;
           "updated_at": string;
           "user_id": string;
           "venue_order_id": string | null;
@@ -488,16 +497,20 @@ export type Database = {
         Insert: {
           "account_id"?: string | null;
           "acknowledged_at"?: string | null;
+          "attached_to"?: number | null;
           "average_price"?: number | null;
           "bookmark"?: string | null;
           "client_order_id": string;
           "created_at"?: string;
           "environment": string;
           "exchange": string;
+          "extended_hours"?: boolean;
           "filled_quantity"?: number;
           "id"?: string;
           "leg": number;
+          "limit_price"?: number | null;
           "order_type": string;
+          "purpose": string;
           "quantity": number;
           "reason"?: string | null;
           "reason_code"?: string | null;
@@ -505,10 +518,15 @@ export type Database = {
           "reference_price"?: number | null;
           "side": string;
           "signal_id": string;
+          "spread"?: NonNullable<Json>;
           "state"?: string;
+          "stop_price"?: number | null;
           "submissions"?: number;
           "submitted_at"?: string;
           "symbol": string;
+          "time_in_force"?: string | null;
+          "trail_distance"?: number | null;
+          "trail_percent"?: number | null;
           "updated_at"?: string;
           "user_id"?: string;
           "venue_order_id"?: string | null;
@@ -516,16 +534,20 @@ export type Database = {
         Update: {
           "account_id"?: string | null;
           "acknowledged_at"?: string | null;
+          "attached_to"?: number | null;
           "average_price"?: number | null;
           "bookmark"?: string | null;
           "client_order_id"?: string;
           "created_at"?: string;
           "environment"?: string;
           "exchange"?: string;
+          "extended_hours"?: boolean;
           "filled_quantity"?: number;
           "id"?: string;
           "leg"?: number;
+          "limit_price"?: number | null;
           "order_type"?: string;
+          "purpose"?: string;
           "quantity"?: number;
           "reason"?: string | null;
           "reason_code"?: string | null;
@@ -533,10 +555,15 @@ export type Database = {
           "reference_price"?: number | null;
           "side"?: string;
           "signal_id"?: string;
+          "spread"?: NonNullable<Json>;
           "state"?: string;
+          "stop_price"?: number | null;
           "submissions"?: number;
           "submitted_at"?: string;
           "symbol"?: string;
+          "time_in_force"?: string | null;
+          "trail_distance"?: number | null;
+          "trail_percent"?: number | null;
           "updated_at"?: string;
           "user_id"?: string;
           "venue_order_id"?: string | null;
@@ -719,14 +746,17 @@ export type Database = {
           "claimed_at": string | null;
           "claimed_by": string | null;
           "created_at": string;
+          "entered_at": string | null;
           "environment": string | null;
           "exchange": string | null;
+          "explanation": Json | null;
           "fence": number;
           "finished_at": string | null;
           "id": string;
           "is_exit": boolean;
           "lane": string | null;
           "lease_until": string | null;
+          "parent_id": string | null;
           "plan": Json | null;
           "raw": string | null;
           "reason": string | null;
@@ -752,14 +782,17 @@ export type Database = {
           "claimed_at"?: string | null;
           "claimed_by"?: string | null;
           "created_at"?: string;
+          "entered_at"?: string | null;
           "environment"?: string | null;
           "exchange"?: string | null;
+          "explanation"?: Json | null;
           "fence"?: number;
           "finished_at"?: string | null;
           "id"?: string;
           "is_exit"?: boolean;
           "lane"?: never;
           "lease_until"?: string | null;
+          "parent_id"?: string | null;
           "plan"?: Json | null;
           "raw"?: string | null;
           "reason"?: string | null;
@@ -784,14 +817,17 @@ export type Database = {
           "claimed_at"?: string | null;
           "claimed_by"?: string | null;
           "created_at"?: string;
+          "entered_at"?: string | null;
           "environment"?: string | null;
           "exchange"?: string | null;
+          "explanation"?: Json | null;
           "fence"?: number;
           "finished_at"?: string | null;
           "id"?: string;
           "is_exit"?: boolean;
           "lane"?: never;
           "lease_until"?: string | null;
+          "parent_id"?: string | null;
           "plan"?: Json | null;
           "raw"?: string | null;
           "reason"?: string | null;
@@ -812,6 +848,20 @@ export type Database = {
             columns: ["user_id", "account_id"];
             isOneToOne: false;
             referencedRelation: "user_api_keys";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "signals_user_id_parent_id_fkey";
+            columns: ["user_id", "parent_id"];
+            isOneToOne: false;
+            referencedRelation: "signals";
+            referencedColumns: ["user_id", "id"];
+          },
+          {
+            foreignKeyName: "signals_user_id_parent_id_fkey";
+            columns: ["user_id", "parent_id"];
+            isOneToOne: false;
+            referencedRelation: "webhook_requests";
             referencedColumns: ["user_id", "id"];
           },
           {

@@ -1,19 +1,14 @@
 -- What a trader's settings come to: for a dashboard that shows what counts beside what was saved.
 
--- Saved, and obeyed by nothing so far. What is obeyed is what private.effective_settings names.
+-- Saved, and obeyed by nothing so far. What is obeyed is what private.effective_settings and private.entry_limits name.
 create function private.settings_without_effect() returns jsonb
 language sql
 immutable
 set search_path = ''
 as $$
-  select jsonb_object_agg(s.name, 'Saved, but no order is held back or changed by it so far.')
-    || '{"news_filter": "Saved, but there is no calendar of news."}'
-  from unnest(array[
-    'trading_hours_preset', 'trading_window', 'allow_weekends', 'max_trades_per_day', 'max_position_size_usd',
-    'position_size_percent', 'max_open_positions', 'take_profit_percent', 'stop_loss_percent', 'tp_percent', 'sl_percent',
-    'strike_tolerance_percent', 'entry_limit_offset_percent', 'auto_close_outside_window', 'max_daily_loss_usd',
-    'max_leverage', 'max_slippage_percent', 'cooldown_sec'
-  ]) as s (name)
+  select jsonb_build_object(
+    'auto_close_outside_window', 'Saved, but positions stay open when the window ends.',
+    'news_filter', 'Saved, but there is no calendar of news.')
 $$;
 
 create function public.my_settings() returns jsonb
@@ -27,7 +22,8 @@ declare
 begin
   return jsonb_build_object(
     'exchanges', (
-      select jsonb_object_agg(e.exchange, private.effective_settings(trader, e.exchange, null))
+      select jsonb_object_agg(e.exchange, private.effective_settings(trader, e.exchange, null)
+        || jsonb_build_object('limits', private.entry_limits(trader, e.exchange, null, '{}', null)))
       from unnest(array['aster', 'oanda', 'tradier', 'tradier_options', 'tastytrade', 'paper']) as e (exchange)
     ),
     'without_effect', private.settings_without_effect());

@@ -23,9 +23,12 @@ create table public.signals (
   reason_code text,
   reason text,
   plan jsonb,
+  explanation jsonb,
+  parent_id uuid,
   alert_at timestamptz,
   received_at timestamptz not null default clock_timestamp(),
   claimed_at timestamptz,
+  entered_at timestamptz,
   submitted_at timestamptz,
   acknowledged_at timestamptz,
   finished_at timestamptz,
@@ -41,6 +44,8 @@ create table public.signals (
   on delete set null (account_id),
   foreign key (user_id, strategy_id) references public.strategies (user_id, id)
   on delete set null (strategy_id),
+  foreign key (user_id, parent_id) references public.signals (user_id, id)
+  on delete set null (parent_id),
   check (status not in ('pending', 'executing') or lane is not null),
   check ((status = 'executing') = (lease_until is not null)),
   check ((status in ('pending', 'executing')) = (finished_at is null))
@@ -49,12 +54,17 @@ comment on table public.signals is 'Alerts that were accepted, and those refused
 comment on column public.signals.alert is 'The alert as understood: canonical names, decimals as text, no secret.';
 comment on column public.signals.raw is 'The alert as it came, without its secret.';
 comment on column public.signals.fence is 'Grows with each claim; every later write must carry it.';
+comment on column public.signals.parent_id is 'The signal that made this one: a close_all that closes each symbol, or an entry whose exits are still to be placed.';
+comment on column public.signals.explanation is 'What was checked with its value and limit, and what was or would have been sent: {"checks","plan"}.';
+comment on column public.signals.entered_at is 'When it was let in as an entry, which the trader''s limits count. Null again when nothing of it was opened.';
 comment on column public.signals.plan is 'The legs decided by the first claim. Later claims continue it and never plan anew.';
 
 create index signals_user on public.signals (user_id, received_at desc);
 create index signals_webhook on public.signals (user_id, webhook_id);
 create index signals_account on public.signals (user_id, account_id);
 create index signals_strategy on public.signals (user_id, strategy_id) where strategy_id is not null;
+create index signals_parent on public.signals (user_id, parent_id) where parent_id is not null;
+create index signals_entered on public.signals (user_id, entered_at) where entered_at is not null;
 -- Partial indexes on the live states: cost follows the work waiting, not the history.
 create index signals_pending on public.signals (seq) where status = 'pending';
 create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';
@@ -63,6 +73,8 @@ create index signals_without_orders on public.signals (status, finished_at)
 where submitted_at is null and finished_at is not null;
 create index signals_lease on public.signals (lease_until) where status = 'executing';
 create index signals_review on public.signals (lane) where status = 'review';
+create index signals_closing_all on public.signals (account_id)
+where action = 'close_all' and status in ('pending', 'executing');
 create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
 
 create function private.notify_of_signal(

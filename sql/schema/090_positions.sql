@@ -208,6 +208,39 @@ begin
 end
 $$;
 
+-- What leaves a position at the venue, beside it: the stop nearest and the target nearest, as a dashboard has one column.
+create function private.show_exits(p_user_id uuid, p_account_id uuid, p_symbol text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.positions;
+  stop public.orders;
+  target public.orders;
+begin
+  select * into held from public.positions p
+  where p.user_id = p_user_id and p.account_id = p_account_id and p.symbol = p_symbol;
+  if not found then
+    return;
+  end if;
+  select o.* into stop from public.orders o
+  where o.account_id = p_account_id and o.user_id = p_user_id and o.symbol = p_symbol
+    and o.state in ('accepted', 'working', 'partially_filled') and o.purpose in ('stop_loss', 'trailing_stop')
+  order by abs(o.stop_price - held.entry_price), o.leg limit 1;
+  select o.* into target from public.orders o
+  where o.account_id = p_account_id and o.user_id = p_user_id and o.symbol = p_symbol
+    and o.state in ('accepted', 'working', 'partially_filled') and o.purpose = 'take_profit'
+  order by abs(o.limit_price - held.entry_price), o.leg limit 1;
+  update public.positions p set
+    stop_loss_order_id = stop.client_order_id, stop_loss_price = stop.stop_price,
+    stop_loss_percent = least(coalesce(
+      round(abs(stop.stop_price - held.entry_price) * 100 / held.entry_price, 4), stop.trail_percent), 999999),
+    take_profit_order_id = target.client_order_id, take_profit_price = target.limit_price,
+    take_profit_percent = least(round(abs(target.limit_price - held.entry_price) * 100 / held.entry_price, 4), 999999)
+  where p.id = held.id;
+end
+$$;
+
 -- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.
 create function private.apply_fill(p_order public.orders, p_fill jsonb) returns boolean
 language plpgsql
@@ -231,6 +264,10 @@ begin
   if not found then
     perform private.charge_late_fee(p_order, p_fill);
     return false;
+  end if;
+  if p_order.spread <> '[]' then
+    -- Its price is the net one of several options: no position and no trade of the underlying.
+    return true;
   end if;
   select * into held from public.positions p
   where p.user_id = p_order.user_id and p.account_id = p_order.account_id and p.symbol = p_order.symbol

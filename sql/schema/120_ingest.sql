@@ -139,7 +139,7 @@ begin
   select count(*), min(s.received_at) into used, oldest from (
     select received_at from public.signals
     where user_id = p_user_id and received_at > p_now - interval '1 hour'
-      and status not in ('rejected', 'rate_limited')
+      and status not in ('rejected', 'rate_limited') and parent_id is null
     order by received_at desc
     limit greatest(allowed, 1)
   ) s;

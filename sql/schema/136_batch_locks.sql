@@ -37,8 +37,10 @@ begin
   from (
     select c.strategy_id from claimed c
     union
+    -- By the symbol of the order: the contract of an option was chosen by its underlying's signal.
     select p.strategy_id from claimed c
-    join public.positions p on p.user_id = c.user_id and p.account_id = c.account_id and p.symbol = c.symbol
+    join public.orders o on o.user_id = c.user_id and o.signal_id = c.id
+    join public.positions p on p.user_id = o.user_id and p.account_id = o.account_id and p.symbol = o.symbol
     union
     select t.strategy_id from claimed c
     join public.orders o on o.user_id = c.user_id and o.signal_id = c.id
@@ -80,13 +82,48 @@ begin
 end
 $$;
 
--- For claims {"signal_id","news":[{"fills":[…]}]}.
+-- Orders of other signals, which a comparison of their account may be writing too.
+create function private.keep_orders(p_items jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  concerned uuid[] := private.ids_in(p_items, '$[*].news[*].signal_id');
+begin
+  if concerned is not null then
+    perform from public.orders o where o.signal_id = any(concerned) order by o.id for update;
+  end if;
+end
+$$;
+
+-- For claims {"signal_id","news":[{"signal_id" of another,"fills":[…]}]}.
 create function private.keep_claims(p_claims jsonb) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
   perform private.keep_batch(
-    private.ids_in(p_claims, '$[*].signal_id'), null, p_claims @? '$[*].news[*].fills[*]');
+    private.ids_in(p_claims, '$[*].signal_id') || private.ids_in(p_claims, '$[*].news[*].signal_id'), null,
+    p_claims @? '$[*].news[*].fills[*]');
+  perform private.keep_orders(p_claims);
+end
+$$;
+
+-- One entry of a trader at a time comes in while he has limits that are counted: the next one finds it counted. Before
+-- every other lock of the batch, because nothing but this function takes it.
+create function private.lock_entries(p_signals uuid[]) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  trader uuid;
+begin
+  for trader in
+    select distinct s.user_id from public.signals s
+    where s.id = any(p_signals) and s.entered_at is null and not s.is_exit and private.has_entry_limits(s.user_id)
+    order by 1
+  loop
+    perform pg_advisory_xact_lock(hashtextextended('entries/' || trader::text, 0));
+  end loop;
 end
 $$;

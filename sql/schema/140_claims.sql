@@ -17,6 +17,42 @@ begin
 end
 $$;
 
+-- Orders of other signals that the venue may have open in what this signal trades. The contract of an option may have been
+-- traded by its own symbol, or by that of its underlying.
+create function private.working_orders(s public.signals) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(private.order_for_worker(o) order by o.created_at, o.signal_id, o.leg), '[]')
+    from public.orders o
+    join public.signals w on w.user_id = o.user_id and w.id = o.signal_id
+    where o.account_id = s.account_id and o.user_id = s.user_id and o.signal_id <> s.id
+      and o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown')
+      and (o.symbol = s.symbol or w.symbol = s.symbol)
+  );
+end
+$$;
+
+-- The entry whose exits a signal of the action protect places.
+create function private.unprotected(s public.signals) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('entry', private.order_for_worker(o), 'protection', e.plan -> 'protection')
+    from public.signals e
+    join public.orders o on o.user_id = e.user_id and o.signal_id = e.id
+    where e.user_id = s.user_id and e.id = s.parent_id
+      and o.leg = (e.plan #>> '{protection,entry}')::smallint
+  );
+end
+$$;
+
 create function private.work_order(s public.signals) returns jsonb
 language plpgsql
 stable
@@ -28,8 +64,8 @@ begin
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
-    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text[],
-    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol),
+    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp,strategy,strategy_id,option_symbol}'::text[],
+    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol, s.alert, s.strategy_id),
     'account', private.account_for_worker(s.account_id),
     'position', (
       select jsonb_build_object(
@@ -40,7 +76,12 @@ begin
     'plan', s.plan,
     'orders', (
       select coalesce(jsonb_agg(private.order_for_worker(o) order by o.leg), '[]')
-      from public.orders o where o.user_id = s.user_id and o.signal_id = s.id)
+      from public.orders o where o.user_id = s.user_id and o.signal_id = s.id),
+    'working', private.working_orders(s),
+    -- Exits always pass, and what was let in is not counted against itself.
+    'limits', case when s.is_exit or s.entered_at is not null then '[]' else private.entry_limits(
+      s.user_id, private.settings_exchange(s.exchange, s.symbol, s.alert), s.account_id, array[s.symbol], s.id) end,
+    'unprotected', case when s.action = 'protect' then private.unprotected(s) end
   );
 end
 $$;
@@ -107,6 +148,12 @@ begin
         select from public.signals o
         where o.lane = s.lane and o.status = 'pending' and o.seq < s.seq
           and (o.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+      )
+      -- What came after a close_all waits until that has made the signals that close each symbol: those come first.
+      and not exists (
+        select from public.signals c
+        where c.account_id = s.account_id and c.action = 'close_all' and c.status in ('pending', 'executing')
+          and c.seq < s.seq
       )
     order by s.seq
     limit p_limit

@@ -22,7 +22,7 @@ $$;
 
 -- One order's news: {"leg","state","venue_order_id","filled_quantity","average_price","reason_code","reason",
 -- "elapsed_ms","fills":[…]}. A terminal order takes no more news but fills, and those only once.
-create function private.record_order(p_signal public.signals, p_news jsonb) returns void
+create function private.record_order(p_signal public.signals, p_news jsonb) returns public.orders
 language plpgsql
 set search_path = ''
 as $$
@@ -52,6 +52,30 @@ begin
   perform private.apply_fill(target, f)
   from jsonb_array_elements(coalesce(p_news -> 'fills', '[]')) with ordinality as fills (f, n)
   order by n;
+  if target.purpose not in ('open', 'close') then
+    perform private.show_exits(target.user_id, target.account_id, target.symbol);
+  end if;
+  return target;
+end
+$$;
+
+-- News that a claim tells: of its own orders, and with {"signal_id"} of those of another signal of its account, which it
+-- cancels.
+create function private.record_news(p_signal public.signals, p_news jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  owner public.signals;
+  other uuid := coalesce((p_news ->> 'signal_id')::uuid, p_signal.id);
+begin
+  if other = p_signal.id then
+    perform private.record_order(p_signal, p_news);
+    return;
+  end if;
+  select * into strict owner from public.signals s
+  where s.user_id = p_signal.user_id and s.account_id = p_signal.account_id and s.id = other;
+  perform private.record_late_order(owner, p_news);
 end
 $$;
 
@@ -93,8 +117,22 @@ begin
 end
 $$;
 
+-- The limit that keeps an entry out; null when it may come in. Asked under the trader's lock (private.lock_entries).
+create function private.entry_obstacle(p_signal public.signals) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_path_query_first(private.entry_limits(
+    p_signal.user_id, private.settings_exchange(p_signal.exchange, p_signal.symbol, p_signal.alert),
+    p_signal.account_id, array[p_signal.symbol, private.opened_symbol(p_signal)], p_signal.id), '$[*] ? (@.ok == false)');
+end
+$$;
+
 -- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"orders":[the legs to send now, in one write]}. All
--- of them are written down, or none.
+-- of them are written down, or none. The first time with a plan that opens something, the trader's limits decide:
+-- {"ok":false,"obstacle":{"name","scope","limit","used","ok"}}, and nothing is written.
 create function private.begin_order(p_claim jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -102,13 +140,22 @@ as $$
 declare
   held public.signals;
   wanted jsonb;
+  obstacle jsonb;
   begun timestamptz;
 begin
   held := private.held_signal(p_claim);
   if held.id is null then
     return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
   end if;
-  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
+  held.plan := coalesce(held.plan, nullif(p_claim -> 'plan', 'null'));
+  if held.entered_at is null and not held.is_exit and held.plan @? '$.legs[*] ? (@.purpose == "open")' then
+    obstacle := private.entry_obstacle(held);
+    if obstacle is not null then
+      return jsonb_build_object('signal_id', held.id, 'ok', false, 'obstacle', obstacle);
+    end if;
+    held.entered_at := clock_timestamp();
+  end if;
+  perform private.record_news(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
   begin
     for wanted in select o from jsonb_array_elements(p_claim -> 'orders') o loop
       begun := private.write_order(held, wanted);
@@ -121,7 +168,7 @@ begin
       return jsonb_build_object('signal_id', held.id, 'ok', false);
   end;
   update public.signals set
-    plan = coalesce(plan, nullif(p_claim -> 'plan', 'null')), submitted_at = coalesce(submitted_at, begun)
+    plan = held.plan, entered_at = held.entered_at, submitted_at = coalesce(submitted_at, begun)
   where id = held.id;
   return jsonb_build_object(
     'signal_id', held.id, 'ok', true, 'submitted_at', begun,
@@ -139,6 +186,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  perform private.lock_entries(private.ids_in(p_claims, '$[*].signal_id'));
   perform private.keep_claims(p_claims);
   return (
     select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
@@ -148,7 +196,24 @@ end
 $$;
 comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
 
--- One result: {"signal_id","fence","status","reason_code","reason","news":[…]}. Status null keeps the claim.
+-- Whether an entry counts: something of it was opened, or may still be.
+create function private.entry_stands(p_signal public.signals) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.orders o
+    where o.user_id = p_signal.user_id and o.signal_id = p_signal.id and o.purpose = 'open'
+      and (o.filled_quantity > 0
+        or o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'filled', 'unknown'))
+  );
+end
+$$;
+
+-- One result: {"signal_id","fence","status","reason_code","reason","news":[…],"explanation":{"checks","plan"},
+-- "close_symbols":[…] of a close_all}. Status null keeps the claim.
 create function private.finish_signal(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -161,13 +226,15 @@ begin
   if held.id is null then
     return jsonb_build_object('signal_id', p_result -> 'signal_id', 'ok', false);
   end if;
-  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n;
+  perform private.record_news(held, n) from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n;
   if p_result ->> 'status' is null then
     return jsonb_build_object('signal_id', held.id, 'ok', true);
   end if;
   update public.signals s set
     status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
     lease_until = null, finished_at = clock_timestamp(),
+    explanation = coalesce(nullif(p_result -> 'explanation', 'null'), s.explanation),
+    entered_at = case when s.entered_at is not null and private.entry_stands(held) then s.entered_at end,
     acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
   where s.id = held.id
   returning * into ended;
@@ -176,6 +243,8 @@ begin
     'fence', held.fence));
   if ended.status = 'review' then
     perform private.notify_of_review(ended);
+  elsif ended.action = 'close_all' and ended.status = 'done' then
+    perform private.close_each(ended, coalesce(p_result -> 'close_symbols', '[]'));
   end if;
   return jsonb_build_object('signal_id', held.id, 'ok', true);
 exception

@@ -43,7 +43,8 @@ as $$
     )
   )
   select coalesce(jsonb_agg(
-    private.order_for_worker(o)
+    private.order_for_worker(o) || jsonb_build_object(
+      'unprotected', o.purpose = 'open' and jsonb_typeof(s.plan -> 'protection') = 'object')
     -- A worker that has not the time for all begins with those of which there was no news for longest.
     order by o.updated_at, o.id), '[]')
   from ends
@@ -136,7 +137,7 @@ begin
   if held.account_id is null then
     return jsonb_build_object('account_id', p_result -> 'account_id', 'ok', false);
   end if;
-  perform private.record_order(s, n)
+  perform private.record_late_order(s, n)
   from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n
   join public.signals s on s.user_id = account.user_id and s.id = (n ->> 'signal_id')::uuid
     and s.account_id = account.id and s.status not in ('pending', 'executing');
@@ -187,6 +188,7 @@ begin
   perform private.keep_batch(
     private.ids_in(p_results, '$[*].news[*].signal_id'), private.ids_in(p_results, '$[*].account_id'),
     p_results @? '$[*].news[*].fills[*]');
+  perform private.keep_orders(p_results);
   return (
     select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
     from jsonb_array_elements(p_results) with ordinality as results (r, n)

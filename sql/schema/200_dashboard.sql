@@ -34,7 +34,9 @@ select
   case
     when signals.status not in ('pending', 'executing', 'done') then coalesce(signals.reason, signals.reason_code)
   end as error_message
-from public.signals;
+from public.signals
+-- Alerts, and not what was made of them.
+where signals.parent_id is null;
 comment on view public.webhook_requests is 'Signals as the dashboard lists them. Read-only: alerts go to the webhook endpoint.';
 
 create function private.refuse_webhook_request() returns trigger

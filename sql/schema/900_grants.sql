@@ -131,7 +131,8 @@ grant select on public.webhook_requests to dashboard_server;
 -- For the sentence that the view refuses with.
 grant insert, update on public.webhook_requests to dashboard_server, service_role;
 grant select (
-  id, user_id, strategy_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
+  id, user_id, strategy_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at,
+  parent_id
 ) on public.signals to dashboard_server;
 -- What bot_credentials shows of the tables beneath it.
 grant select (

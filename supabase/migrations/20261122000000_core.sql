@@ -1901,70 +1901,6 @@ create policy own_exchange_settings_update on public.trade_settings_exchange for
 using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
 create policy own_exchange_settings_delete on public.trade_settings_exchange for delete to authenticated
 using ((select auth.uid()) = user_id);
--- What counts for one signal: the narrower of the trader's two rows, and the operator's switch.
-
--- The row of trade_settings_exchange that an instrument belongs to. A contract of Tradier is told by its OCC symbol.
-create function private.settings_exchange(p_exchange text, p_symbol text) returns text
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return case
-    when p_exchange = 'tradier' and p_symbol ~ '^[A-Z0-9.]{1,6} *[0-9]{6}[CP][0-9]{8}$' then 'tradier_options'
-    else p_exchange
-  end;
-end
-$$;
-
--- The smaller of two limits, where 0 and null are none.
-create function private.smaller_limit(p_one numeric, p_other numeric) returns numeric
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return coalesce(least(nullif(p_one, 0), nullif(p_other, 0)), 0);
-end
-$$;
-
--- Two unique indexes and one row: run for each signal of each claim.
-create function private.effective_settings(p_user_id uuid, p_exchange text, p_symbol text) returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  platform private.platform_state;
-  everywhere public.trade_settings_global;
-  here public.trade_settings_exchange;
-  extras jsonb [];
-begin
-  select * into platform from private.platform_state;
-  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
-  select * into here from public.trade_settings_exchange e
-  where e.user_id = p_user_id and e.exchange = private.settings_exchange(p_exchange, p_symbol);
-  extras := array[coalesce(everywhere.extra_settings, '{}'), coalesce(here.extra_settings, '{}')];
-  return jsonb_build_object(
-    -- What cannot be told fails closed: no row is a halt.
-    'trading_halted', coalesce(platform.trading_halted, true),
-    'halt_reason', platform.halt_reason,
-    'enabled', coalesce(everywhere.enabled, true) and coalesce(here.enabled, true),
-    'max_signal_age_sec', coalesce(here.max_signal_age_sec, 60),
-    'max_exit_age_sec', private.smaller_limit(
-      (extras[1] ->> 'max_exit_age_sec')::numeric, (extras[2] ->> 'max_exit_age_sec')::numeric)::integer,
-    'on_opposite', case
-      when 'reject' in (extras[1] ->> 'on_opposite', extras[2] ->> 'on_opposite') then 'reject'
-      when 'close' in (extras[1] ->> 'on_opposite', extras[2] ->> 'on_opposite') then 'close'
-      else 'reverse'
-    end,
-    -- A row that does not mention a switch leaves it to the other row; where neither does, the default counts.
-    'pyramiding', coalesce(
-      least((extras[1] ->> 'pyramiding')::boolean, (extras[2] ->> 'pyramiding')::boolean), false),
-    'allow_short', coalesce(
-      least((extras[1] ->> 'allow_short')::boolean, (extras[2] ->> 'allow_short')::boolean), true));
-end
-$$;
 -- Strategies: what a trader calls his ideas, with counters of the trades that came from each.
 
 create type public.asset_class_type as enum ('forex', 'crypto', 'options', 'stocks', 'futures');
@@ -2188,20 +2124,15 @@ $$;
 comment on function public.webhook_url is 'The address of one of the caller''s webhooks as TradingView wants it. It holds the token, so each call is on record.';
 -- What a trader's settings come to: for a dashboard that shows what counts beside what was saved.
 
--- Saved, and obeyed by nothing so far. What is obeyed is what private.effective_settings names.
+-- Saved, and obeyed by nothing so far. What is obeyed is what private.effective_settings and private.entry_limits name.
 create function private.settings_without_effect() returns jsonb
 language sql
 immutable
 set search_path = ''
 as $$
-  select jsonb_object_agg(s.name, 'Saved, but no order is held back or changed by it so far.')
-    || '{"news_filter": "Saved, but there is no calendar of news."}'
-  from unnest(array[
-    'trading_hours_preset', 'trading_window', 'allow_weekends', 'max_trades_per_day', 'max_position_size_usd',
-    'position_size_percent', 'max_open_positions', 'take_profit_percent', 'stop_loss_percent', 'tp_percent', 'sl_percent',
-    'strike_tolerance_percent', 'entry_limit_offset_percent', 'auto_close_outside_window', 'max_daily_loss_usd',
-    'max_leverage', 'max_slippage_percent', 'cooldown_sec'
-  ]) as s (name)
+  select jsonb_build_object(
+    'auto_close_outside_window', 'Saved, but positions stay open when the window ends.',
+    'news_filter', 'Saved, but there is no calendar of news.')
 $$;
 
 create function public.my_settings() returns jsonb
@@ -2215,13 +2146,148 @@ declare
 begin
   return jsonb_build_object(
     'exchanges', (
-      select jsonb_object_agg(e.exchange, private.effective_settings(trader, e.exchange, null))
+      select jsonb_object_agg(e.exchange, private.effective_settings(trader, e.exchange, null)
+        || jsonb_build_object('limits', private.entry_limits(trader, e.exchange, null, '{}', null)))
       from unnest(array['aster', 'oanda', 'tradier', 'tradier_options', 'tastytrade', 'paper']) as e (exchange)
     ),
     'without_effect', private.settings_without_effect());
 end
 $$;
 comment on function public.my_settings is 'What counts for the caller''s next entry on each exchange, and the settings that are saved and have no effect yet.';
+-- What counts for one signal: the trader's two rows and his strategy, narrowed, and the operator's switch.
+
+-- The row of trade_settings_exchange that an instrument belongs to. A contract of Tradier is told by its OCC symbol, or by
+-- an alert that names an option of its symbol.
+create function private.settings_exchange(p_exchange text, p_symbol text, p_alert jsonb default '{}') returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_exchange = 'tradier'
+      and (p_symbol ~ '^[A-Z0-9.]{1,6} *[0-9]{6}[CP][0-9]{8}$' or p_alert ?| '{right,legs}'::text[])
+      then 'tradier_options'
+    else p_exchange
+  end;
+end
+$$;
+
+-- The smaller of two limits, where 0 and null are none.
+create function private.smaller_limit(p_one numeric, p_other numeric) returns numeric
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(least(nullif(p_one, 0), nullif(p_other, 0)), 0);
+end
+$$;
+
+-- Both rows have to allow the moment. Who has no row of his own has not restricted himself.
+create function private.trading_hours(p_everywhere public.trade_settings_global, p_here public.trade_settings_exchange)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  hours jsonb := jsonb_build_array(jsonb_build_object(
+    'source', 'global', 'preset', coalesce(p_everywhere.trading_hours_preset, '24/7'),
+    'begins', coalesce(p_everywhere.trading_window ->> 0, '00:00'),
+    'ends', coalesce(p_everywhere.trading_window ->> 1, '23:59')));
+begin
+  if p_here.id is null then
+    return hours;
+  end if;
+  return hours || jsonb_build_object(
+    'source', p_here.exchange, 'preset', p_here.trading_hours_preset,
+    'begins', p_here.trading_window ->> 0, 'ends', p_here.trading_window ->> 1);
+end
+$$;
+
+-- What is no number, as the worker reads it (domain/trade_settings.py).
+create function private.effective_switches(
+  p_everywhere public.trade_settings_global, p_here public.trade_settings_exchange
+) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  platform private.platform_state;
+  everywhere jsonb := coalesce(p_everywhere.extra_settings, '{}');
+  here jsonb := coalesce(p_here.extra_settings, '{}');
+begin
+  select * into platform from private.platform_state;
+  return jsonb_build_object(
+    -- What cannot be told fails closed: no row is a halt.
+    'trading_halted', coalesce(platform.trading_halted, true),
+    'halt_reason', platform.halt_reason,
+    'enabled', coalesce(p_everywhere.enabled, true) and coalesce(p_here.enabled, true),
+    'hours', private.trading_hours(p_everywhere, p_here),
+    'allow_weekends', coalesce(p_everywhere.allow_weekends, true) and coalesce(p_here.allow_weekends, true),
+    'max_signal_age_sec', coalesce(p_here.max_signal_age_sec, 60),
+    'max_exit_age_sec', private.smaller_limit(
+      (everywhere ->> 'max_exit_age_sec')::numeric, (here ->> 'max_exit_age_sec')::numeric)::integer,
+    'on_opposite', case
+      when 'reject' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'reject'
+      when 'close' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'close'
+      when 'reverse' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'reverse'
+      -- What that is depends on the instrument.
+      else 'default'
+    end,
+    -- A row that does not mention a switch leaves it to the other row; where neither does, the default counts.
+    'pyramiding', coalesce(least((everywhere ->> 'pyramiding')::boolean, (here ->> 'pyramiding')::boolean), false),
+    'allow_short', least((everywhere ->> 'allow_short')::boolean, (here ->> 'allow_short')::boolean));
+end
+$$;
+
+-- Run for each signal of each claim: unique indexes and one row of each.
+create function private.effective_settings(
+  p_user_id uuid, p_exchange text, p_symbol text, p_alert jsonb default '{}', p_strategy_id uuid default null
+) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  everywhere public.trade_settings_global;
+  here public.trade_settings_exchange;
+  strategy public.strategies;
+  take_profit numeric;
+  stop_loss numeric;
+begin
+  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
+  select * into here from public.trade_settings_exchange e
+  where e.user_id = p_user_id and e.exchange = private.settings_exchange(p_exchange, p_symbol, p_alert);
+  if p_strategy_id is not null then
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = p_strategy_id;
+  end if;
+  -- Those of options are percents of the premium, and have columns of their own.
+  take_profit := case here.exchange when 'tradier_options' then here.tp_percent else here.take_profit_percent end;
+  stop_loss := case here.exchange when 'tradier_options' then here.sl_percent else here.stop_loss_percent end;
+  return private.effective_switches(everywhere, here) || jsonb_build_object(
+    'max_position_size_usd', trim_scale(private.smaller_limit(
+      private.smaller_limit(everywhere.max_position_size_usd, here.max_position_size_usd),
+      strategy.max_position_size_usd))::text,
+    'position_size_percent', trim_scale(coalesce(here.position_size_percent, 0))::text,
+    'take_profit_percent', trim_scale(private.smaller_limit(
+      private.smaller_limit(everywhere.take_profit_percent, take_profit), strategy.take_profit_percent))::text,
+    'stop_loss_percent', trim_scale(private.smaller_limit(
+      private.smaller_limit(everywhere.stop_loss_percent, stop_loss), strategy.stop_loss_percent))::text,
+    'strike_tolerance_percent', trim_scale(coalesce(here.strike_tolerance_percent, 1))::text,
+    'entry_limit_offset_percent', trim_scale(coalesce(here.entry_limit_offset_percent, 1))::text,
+    'max_leverage', trim_scale(private.smaller_limit(
+      (everywhere.extra_settings ->> 'max_leverage')::numeric, (here.extra_settings ->> 'max_leverage')::numeric))::text,
+    'max_slippage_percent', trim_scale(private.smaller_limit(
+      (everywhere.extra_settings ->> 'max_slippage_percent')::numeric,
+      (here.extra_settings ->> 'max_slippage_percent')::numeric))::text,
+    -- Testing is not active: the plan counts active strategies only, and nothing else may trade.
+    'strategy', case when strategy.id is not null
+      then jsonb_build_object('name', strategy.name, 'active', strategy.status = 'active') end);
+end
+$$;
 -- How many exchanges and strategies a plan allows. Nothing is taken away by a smaller plan: what is over the limit, the
 -- newest first, takes no new entries and is not edited. It may always be closed, deactivated and deleted.
 
@@ -2436,9 +2502,12 @@ create table public.signals (
   reason_code text,
   reason text,
   plan jsonb,
+  explanation jsonb,
+  parent_id uuid,
   alert_at timestamptz,
   received_at timestamptz not null default clock_timestamp(),
   claimed_at timestamptz,
+  entered_at timestamptz,
   submitted_at timestamptz,
   acknowledged_at timestamptz,
   finished_at timestamptz,
@@ -2454,6 +2523,8 @@ create table public.signals (
   on delete set null (account_id),
   foreign key (user_id, strategy_id) references public.strategies (user_id, id)
   on delete set null (strategy_id),
+  foreign key (user_id, parent_id) references public.signals (user_id, id)
+  on delete set null (parent_id),
   check (status not in ('pending', 'executing') or lane is not null),
   check ((status = 'executing') = (lease_until is not null)),
   check ((status in ('pending', 'executing')) = (finished_at is null))
@@ -2462,12 +2533,17 @@ comment on table public.signals is 'Alerts that were accepted, and those refused
 comment on column public.signals.alert is 'The alert as understood: canonical names, decimals as text, no secret.';
 comment on column public.signals.raw is 'The alert as it came, without its secret.';
 comment on column public.signals.fence is 'Grows with each claim; every later write must carry it.';
+comment on column public.signals.parent_id is 'The signal that made this one: a close_all that closes each symbol, or an entry whose exits are still to be placed.';
+comment on column public.signals.explanation is 'What was checked with its value and limit, and what was or would have been sent: {"checks","plan"}.';
+comment on column public.signals.entered_at is 'When it was let in as an entry, which the trader''s limits count. Null again when nothing of it was opened.';
 comment on column public.signals.plan is 'The legs decided by the first claim. Later claims continue it and never plan anew.';
 
 create index signals_user on public.signals (user_id, received_at desc);
 create index signals_webhook on public.signals (user_id, webhook_id);
 create index signals_account on public.signals (user_id, account_id);
 create index signals_strategy on public.signals (user_id, strategy_id) where strategy_id is not null;
+create index signals_parent on public.signals (user_id, parent_id) where parent_id is not null;
+create index signals_entered on public.signals (user_id, entered_at) where entered_at is not null;
 -- Partial indexes on the live states: cost follows the work waiting, not the history.
 create index signals_pending on public.signals (seq) where status = 'pending';
 create index signals_pending_lane on public.signals (lane, seq) where status = 'pending';
@@ -2476,6 +2552,8 @@ create index signals_without_orders on public.signals (status, finished_at)
 where submitted_at is null and finished_at is not null;
 create index signals_lease on public.signals (lease_until) where status = 'executing';
 create index signals_review on public.signals (lane) where status = 'review';
+create index signals_closing_all on public.signals (account_id)
+where action = 'close_all' and status in ('pending', 'executing');
 create unique index signals_one_executing_per_lane on public.signals (lane) where status = 'executing';
 
 create function private.notify_of_signal(
@@ -2541,6 +2619,203 @@ alter table public.signals enable row level security;
 alter table public.signals force row level security;
 create policy own_signals_select on public.signals for select to authenticated
 using ((select auth.uid()) = user_id);
+-- Counted limits on entries: how many a day, how many open, how much loss a day, how soon after the last. A claim shows
+-- them, so that an entry that will not pass is not planned; private.begin_order decides, under a lock of the trader.
+
+-- The state of limits is asked for each entry, so most traders have to cost next to nothing: those without any.
+create function private.has_entry_limits(p_user_id uuid) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.trade_settings_global g
+    where g.user_id = p_user_id
+      and (g.max_trades_per_day > 0 or g.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
+  ) or exists (
+    select from public.trade_settings_exchange e
+    where e.user_id = p_user_id
+      and (e.max_trades_per_day > 0 or e.max_open_positions > 0
+        or e.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
+  );
+end
+$$;
+
+create function private.trading_day() returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return date_trunc('day', clock_timestamp(), 'America/New_York');
+end
+$$;
+
+-- In all of these p_exchange is a row of trade_settings_exchange, or null for all of them together.
+
+create function private.entries_today(p_user_id uuid, p_exchange text, p_except uuid) returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*) from public.signals s
+    where s.user_id = p_user_id and s.entered_at >= private.trading_day() and s.id is distinct from p_except
+      and (p_exchange is null or private.settings_exchange(s.exchange, s.symbol, s.alert) = p_exchange)
+  );
+end
+$$;
+
+-- Above zero is a loss. Of closed trades: what is open has lost nothing yet.
+create function private.loss_today(p_user_id uuid, p_exchange text) returns numeric
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(-sum(t.pnl_usd), 0) from public.trades t
+    where t.user_id = p_user_id and t.exit_time >= private.trading_day()
+      and (p_exchange is null or private.settings_exchange(t.exchange, t.symbol) = p_exchange)
+  );
+end
+$$;
+
+-- What opens when a signal's plan is executed; the symbol of a chosen contract is known only to its plan.
+create function private.opened_symbol(p_signal public.signals) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    jsonb_path_query_first(p_signal.plan, '$.legs[*] ? (@.purpose == "open").symbol') #>> '{}', p_signal.symbol);
+end
+$$;
+
+-- Positions of the exchange and those that its entries are about to open, but for those of p_symbols in p_account_id:
+-- to add to a position, or to turn it, opens no further one.
+create function private.open_positions(
+  p_user_id uuid, p_exchange text, p_account_id uuid, p_symbols text[], p_except uuid
+) returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*)
+    from (
+      select p.account_id, p.symbol from public.positions p
+      where p.user_id = p_user_id and private.settings_exchange(p.exchange, p.symbol) = p_exchange
+      union
+      select o.account_id, o.symbol from public.user_api_keys k
+      join public.orders o on o.account_id = k.id and o.user_id = p_user_id
+      where k.user_id = p_user_id and o.purpose = 'open' and o.signal_id is distinct from p_except
+        and o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown')
+        and private.settings_exchange(o.exchange, o.symbol) = p_exchange
+      union
+      -- One that is being executed has its place from the moment it was let in: its order may not be written yet, or be
+      -- about to be sent again. Nothing is executed for a day: after twenty claims a person looks at it.
+      select s.account_id, private.opened_symbol(s) from public.signals s
+      where s.user_id = p_user_id and s.entered_at > clock_timestamp() - interval '1 day' and s.status = 'executing'
+        and s.id is distinct from p_except
+        and private.settings_exchange(s.exchange, s.symbol, s.alert) = p_exchange
+    ) u
+    where p_account_id is null or u.account_id is distinct from p_account_id or u.symbol <> all(p_symbols)
+  );
+end
+$$;
+
+-- Whole seconds since the last entry in one of the symbols, and p_most when that is longer ago.
+create function private.seconds_since_entry(
+  p_user_id uuid, p_account_id uuid, p_symbols text[], p_except uuid, p_most numeric
+) returns numeric
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce((
+    select floor(extract(epoch from clock_timestamp() - max(s.entered_at))) from public.signals s
+    where s.user_id = p_user_id and s.entered_at > clock_timestamp() - make_interval(secs => p_most::float8)
+      and s.account_id = p_account_id and s.symbol = any(p_symbols) and s.id is distinct from p_except
+  ), p_most);
+end
+$$;
+
+create function private.entry_limit(p_name text, p_scope text, p_limit numeric, p_used numeric, p_ok boolean)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'name', p_name, 'scope', p_scope, 'limit', trim_scale(p_limit)::text, 'used', trim_scale(p_used)::text, 'ok', p_ok);
+end
+$$;
+
+-- Every counted limit that is set, and what is used of it: [{"name","scope","limit","used","ok"}]. p_except is the signal
+-- that asks; p_symbols are those that it would open in p_account_id.
+create function private.entry_limits(
+  p_user_id uuid, p_exchange text, p_account_id uuid, p_symbols text[], p_except uuid
+) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  everywhere public.trade_settings_global;
+  here public.trade_settings_exchange;
+  allowed numeric;
+  used numeric;
+  found jsonb := '[]'::jsonb;
+begin
+  if not private.has_entry_limits(p_user_id) then
+    return found;
+  end if;
+  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
+  select * into here from public.trade_settings_exchange e where e.user_id = p_user_id and e.exchange = p_exchange;
+  if here.max_trades_per_day > 0 then
+    used := private.entries_today(p_user_id, p_exchange, p_except)::numeric;
+    found := found || private.entry_limit(
+      'max_trades_per_day', p_exchange, here.max_trades_per_day, used, used < here.max_trades_per_day);
+  end if;
+  if everywhere.max_trades_per_day > 0 then
+    used := private.entries_today(p_user_id, null, p_except)::numeric;
+    found := found || private.entry_limit(
+      'max_trades_per_day', 'all', everywhere.max_trades_per_day, used, used < everywhere.max_trades_per_day);
+  end if;
+  if here.max_open_positions > 0 then
+    used := private.open_positions(p_user_id, p_exchange, p_account_id, p_symbols, p_except)::numeric;
+    found := found || private.entry_limit(
+      'max_open_positions', p_exchange, here.max_open_positions, used, used < here.max_open_positions);
+  end if;
+  allowed := (here.extra_settings ->> 'max_daily_loss_usd')::numeric;
+  if allowed > 0 then
+    used := private.loss_today(p_user_id, p_exchange);
+    found := found || private.entry_limit('max_daily_loss_usd', p_exchange, allowed, used, used < allowed);
+  end if;
+  allowed := (everywhere.extra_settings ->> 'max_daily_loss_usd')::numeric;
+  if allowed > 0 then
+    used := private.loss_today(p_user_id, null);
+    found := found || private.entry_limit('max_daily_loss_usd', 'all', allowed, used, used < allowed);
+  end if;
+  -- The longer pause is the narrower limit.
+  allowed := greatest(
+    (here.extra_settings ->> 'cooldown_sec')::numeric, (everywhere.extra_settings ->> 'cooldown_sec')::numeric);
+  if allowed > 0 then
+    used := private.seconds_since_entry(p_user_id, p_account_id, p_symbols, p_except, allowed);
+    found := found || private.entry_limit('cooldown_sec', case
+      when (here.extra_settings ->> 'cooldown_sec')::numeric = allowed then p_exchange else 'all' end,
+    allowed, used, used >= allowed);
+  end if;
+  return found;
+end
+$$;
 -- Orders: one row for each order we want, written before the venue is asked. Fills: what the venue executed.
 
 create table public.orders (
@@ -2853,6 +3128,39 @@ begin
 end
 $$;
 
+-- What leaves a position at the venue, beside it: the stop nearest and the target nearest, as a dashboard has one column.
+create function private.show_exits(p_user_id uuid, p_account_id uuid, p_symbol text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  held public.positions;
+  stop public.orders;
+  target public.orders;
+begin
+  select * into held from public.positions p
+  where p.user_id = p_user_id and p.account_id = p_account_id and p.symbol = p_symbol;
+  if not found then
+    return;
+  end if;
+  select o.* into stop from public.orders o
+  where o.account_id = p_account_id and o.user_id = p_user_id and o.symbol = p_symbol
+    and o.state in ('accepted', 'working', 'partially_filled') and o.purpose in ('stop_loss', 'trailing_stop')
+  order by abs(o.stop_price - held.entry_price), o.leg limit 1;
+  select o.* into target from public.orders o
+  where o.account_id = p_account_id and o.user_id = p_user_id and o.symbol = p_symbol
+    and o.state in ('accepted', 'working', 'partially_filled') and o.purpose = 'take_profit'
+  order by abs(o.limit_price - held.entry_price), o.leg limit 1;
+  update public.positions p set
+    stop_loss_order_id = stop.client_order_id, stop_loss_price = stop.stop_price,
+    stop_loss_percent = least(coalesce(
+      round(abs(stop.stop_price - held.entry_price) * 100 / held.entry_price, 4), stop.trail_percent), 999999),
+    take_profit_order_id = target.client_order_id, take_profit_price = target.limit_price,
+    take_profit_percent = least(round(abs(target.limit_price - held.entry_price) * 100 / held.entry_price, 4), 999999)
+  where p.id = held.id;
+end
+$$;
+
 -- Applies one fill, once: position and trade follow. A fill that crosses zero closes and then opens.
 create function private.apply_fill(p_order public.orders, p_fill jsonb) returns boolean
 language plpgsql
@@ -2876,6 +3184,10 @@ begin
   if not found then
     perform private.charge_late_fee(p_order, p_fill);
     return false;
+  end if;
+  if p_order.spread <> '[]' then
+    -- Its price is the net one of several options: no position and no trade of the underlying.
+    return true;
   end if;
   select * into held from public.positions p
   where p.user_id = p_order.user_id and p.account_id = p_order.account_id and p.symbol = p_order.symbol
@@ -4388,7 +4700,7 @@ begin
   select count(*), min(s.received_at) into used, oldest from (
     select received_at from public.signals
     where user_id = p_user_id and received_at > p_now - interval '1 hour'
-      and status not in ('rejected', 'rate_limited')
+      and status not in ('rejected', 'rate_limited') and parent_id is null
     order by received_at desc
     limit greatest(allowed, 1)
   ) s;
@@ -4625,7 +4937,7 @@ begin
     'used', (
       select count(*) from public.signals s
       where s.user_id = p_user_id and s.received_at > moment - interval '1 hour'
-        and s.status not in ('rejected', 'rate_limited')),
+        and s.status not in ('rejected', 'rate_limited') and s.parent_id is null),
     'resets_at', case when room.reason is not null then moment + make_interval(secs => room.retry_after) end);
 end
 $$;
@@ -4770,8 +5082,10 @@ begin
   from (
     select c.strategy_id from claimed c
     union
+    -- By the symbol of the order: the contract of an option was chosen by its underlying's signal.
     select p.strategy_id from claimed c
-    join public.positions p on p.user_id = c.user_id and p.account_id = c.account_id and p.symbol = c.symbol
+    join public.orders o on o.user_id = c.user_id and o.signal_id = c.id
+    join public.positions p on p.user_id = o.user_id and p.account_id = o.account_id and p.symbol = o.symbol
     union
     select t.strategy_id from claimed c
     join public.orders o on o.user_id = c.user_id and o.signal_id = c.id
@@ -4813,14 +5127,49 @@ begin
 end
 $$;
 
--- For claims {"signal_id","news":[{"fills":[…]}]}.
+-- Orders of other signals, which a comparison of their account may be writing too.
+create function private.keep_orders(p_items jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  concerned uuid[] := private.ids_in(p_items, '$[*].news[*].signal_id');
+begin
+  if concerned is not null then
+    perform from public.orders o where o.signal_id = any(concerned) order by o.id for update;
+  end if;
+end
+$$;
+
+-- For claims {"signal_id","news":[{"signal_id" of another,"fills":[…]}]}.
 create function private.keep_claims(p_claims jsonb) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
   perform private.keep_batch(
-    private.ids_in(p_claims, '$[*].signal_id'), null, p_claims @? '$[*].news[*].fills[*]');
+    private.ids_in(p_claims, '$[*].signal_id') || private.ids_in(p_claims, '$[*].news[*].signal_id'), null,
+    p_claims @? '$[*].news[*].fills[*]');
+  perform private.keep_orders(p_claims);
+end
+$$;
+
+-- One entry of a trader at a time comes in while he has limits that are counted: the next one finds it counted. Before
+-- every other lock of the batch, because nothing but this function takes it.
+create function private.lock_entries(p_signals uuid[]) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  trader uuid;
+begin
+  for trader in
+    select distinct s.user_id from public.signals s
+    where s.id = any(p_signals) and s.entered_at is null and not s.is_exit and private.has_entry_limits(s.user_id)
+    order by 1
+  loop
+    perform pg_advisory_xact_lock(hashtextextended('entries/' || trader::text, 0));
+  end loop;
 end
 $$;
 -- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
@@ -4842,6 +5191,42 @@ begin
 end
 $$;
 
+-- Orders of other signals that the venue may have open in what this signal trades. The contract of an option may have been
+-- traded by its own symbol, or by that of its underlying.
+create function private.working_orders(s public.signals) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(private.order_for_worker(o) order by o.created_at, o.signal_id, o.leg), '[]')
+    from public.orders o
+    join public.signals w on w.user_id = o.user_id and w.id = o.signal_id
+    where o.account_id = s.account_id and o.user_id = s.user_id and o.signal_id <> s.id
+      and o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown')
+      and (o.symbol = s.symbol or w.symbol = s.symbol)
+  );
+end
+$$;
+
+-- The entry whose exits a signal of the action protect places.
+create function private.unprotected(s public.signals) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('entry', private.order_for_worker(o), 'protection', e.plan -> 'protection')
+    from public.signals e
+    join public.orders o on o.user_id = e.user_id and o.signal_id = e.id
+    where e.user_id = s.user_id and e.id = s.parent_id
+      and o.leg = (e.plan #>> '{protection,entry}')::smallint
+  );
+end
+$$;
+
 create function private.work_order(s public.signals) returns jsonb
 language plpgsql
 stable
@@ -4853,8 +5238,8 @@ begin
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
-    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp}'::text[],
-    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol),
+    'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp,strategy,strategy_id,option_symbol}'::text[],
+    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol, s.alert, s.strategy_id),
     'account', private.account_for_worker(s.account_id),
     'position', (
       select jsonb_build_object(
@@ -4865,7 +5250,12 @@ begin
     'plan', s.plan,
     'orders', (
       select coalesce(jsonb_agg(private.order_for_worker(o) order by o.leg), '[]')
-      from public.orders o where o.user_id = s.user_id and o.signal_id = s.id)
+      from public.orders o where o.user_id = s.user_id and o.signal_id = s.id),
+    'working', private.working_orders(s),
+    -- Exits always pass, and what was let in is not counted against itself.
+    'limits', case when s.is_exit or s.entered_at is not null then '[]' else private.entry_limits(
+      s.user_id, private.settings_exchange(s.exchange, s.symbol, s.alert), s.account_id, array[s.symbol], s.id) end,
+    'unprotected', case when s.action = 'protect' then private.unprotected(s) end
   );
 end
 $$;
@@ -4932,6 +5322,12 @@ begin
         select from public.signals o
         where o.lane = s.lane and o.status = 'pending' and o.seq < s.seq
           and (o.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+      )
+      -- What came after a close_all waits until that has made the signals that close each symbol: those come first.
+      and not exists (
+        select from public.signals c
+        where c.account_id = s.account_id and c.action = 'close_all' and c.status in ('pending', 'executing')
+          and c.seq < s.seq
       )
     order by s.seq
     limit p_limit
@@ -5017,6 +5413,79 @@ begin
 end
 $$;
 comment on function public.release_signals is 'Gives claims back, so that another worker takes them at once.';
+-- Signals that the database makes itself: one for each symbol that a close_all closes, and one that places the exits of an
+-- entry that was filled after its signal had ended. They count as no alert and no plan limits them. Their ids follow from
+-- what made them, so nothing is made twice.
+
+-- At the place of its parent in the order of arrival, so that a lane does not close what came after a close_all.
+create function private.add_signal(p_parent public.signals, p_symbol text, p_action text, p_key text) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into public.signals (
+    id, seq, user_id, webhook_id, account_id, strategy_id, exchange, environment, symbol, action, is_exit, alert, parent_id
+  ) overriding system value values (
+    md5(p_parent.id::text || '/' || p_key)::uuid, p_parent.seq, p_parent.user_id, p_parent.webhook_id,
+    p_parent.account_id, p_parent.strategy_id, p_parent.exchange, p_parent.environment, p_symbol, p_action, true,
+    '{"order_type": "market"}', p_parent.id
+  ) on conflict (id) do nothing;
+end
+$$;
+
+-- What the venue shows open, and what we know that it may not show: our positions, orders that may still open one, and
+-- entries that arrived before and are not at the venue yet.
+create function private.close_each(p_signal public.signals, p_symbols jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.add_signal(p_signal, c.symbol, 'close', c.symbol)
+  from (
+    select v.symbol from jsonb_array_elements_text(p_symbols) as v (symbol)
+    union
+    select p.symbol from public.positions p where p.user_id = p_signal.user_id and p.account_id = p_signal.account_id
+    union
+    select o.symbol from public.orders o
+    where o.user_id = p_signal.user_id and o.account_id = p_signal.account_id and o.purpose = 'open'
+      and o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown')
+    union
+    select s.symbol from public.signals s
+    where s.user_id = p_signal.user_id and s.account_id = p_signal.account_id and s.seq < p_signal.seq
+      and s.status in ('pending', 'executing') and not s.is_exit
+  ) c;
+end
+$$;
+
+-- The news of an order whose signal has ended, or is somebody else's: it may have opened a position whose exits nobody is
+-- there to place, and an entry that came to nothing counts no more.
+create function private.record_late_order(p_signal public.signals, p_news jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  written public.orders := private.record_order(p_signal, p_news);
+begin
+  if written.purpose <> 'open' or p_signal.status in ('pending', 'executing')
+    or written.state not in ('filled', 'cancelled', 'expired', 'refused') then
+    return;
+  end if;
+  -- Exits that were attached to it wait at the venue already.
+  perform private.show_exits(written.user_id, written.account_id, written.symbol);
+  if not private.entry_stands(p_signal) then
+    update public.signals s set entered_at = null where s.id = p_signal.id and s.entered_at is not null;
+  end if;
+  if (written.filled_quantity > 0 or written.state = 'filled') and jsonb_typeof(p_signal.plan -> 'protection') = 'object'
+    and p_signal.plan #>> '{protection,entry}' = written.leg::text
+    and not exists (
+      select from public.orders o
+      where o.user_id = written.user_id and o.signal_id = written.signal_id and o.attached_to is null
+        and o.purpose in ('take_profit', 'stop_loss', 'trailing_stop')
+    ) then
+    perform private.add_signal(p_signal, p_signal.symbol, 'protect', 'protect/' || written.leg::text);
+  end if;
+end
+$$;
 -- What a claim does and what came of it. Every write carries the fence; a late worker changes nothing.
 
 -- The signal of a claim, locked, when the claim still holds. Trader and account are locked before it: that is the
@@ -5041,7 +5510,7 @@ $$;
 
 -- One order's news: {"leg","state","venue_order_id","filled_quantity","average_price","reason_code","reason",
 -- "elapsed_ms","fills":[…]}. A terminal order takes no more news but fills, and those only once.
-create function private.record_order(p_signal public.signals, p_news jsonb) returns void
+create function private.record_order(p_signal public.signals, p_news jsonb) returns public.orders
 language plpgsql
 set search_path = ''
 as $$
@@ -5071,6 +5540,30 @@ begin
   perform private.apply_fill(target, f)
   from jsonb_array_elements(coalesce(p_news -> 'fills', '[]')) with ordinality as fills (f, n)
   order by n;
+  if target.purpose not in ('open', 'close') then
+    perform private.show_exits(target.user_id, target.account_id, target.symbol);
+  end if;
+  return target;
+end
+$$;
+
+-- News that a claim tells: of its own orders, and with {"signal_id"} of those of another signal of its account, which it
+-- cancels.
+create function private.record_news(p_signal public.signals, p_news jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  owner public.signals;
+  other uuid := coalesce((p_news ->> 'signal_id')::uuid, p_signal.id);
+begin
+  if other = p_signal.id then
+    perform private.record_order(p_signal, p_news);
+    return;
+  end if;
+  select * into strict owner from public.signals s
+  where s.user_id = p_signal.user_id and s.account_id = p_signal.account_id and s.id = other;
+  perform private.record_late_order(owner, p_news);
 end
 $$;
 
@@ -5112,8 +5605,22 @@ begin
 end
 $$;
 
+-- The limit that keeps an entry out; null when it may come in. Asked under the trader's lock (private.lock_entries).
+create function private.entry_obstacle(p_signal public.signals) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_path_query_first(private.entry_limits(
+    p_signal.user_id, private.settings_exchange(p_signal.exchange, p_signal.symbol, p_signal.alert),
+    p_signal.account_id, array[p_signal.symbol, private.opened_symbol(p_signal)], p_signal.id), '$[*] ? (@.ok == false)');
+end
+$$;
+
 -- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"orders":[the legs to send now, in one write]}. All
--- of them are written down, or none.
+-- of them are written down, or none. The first time with a plan that opens something, the trader's limits decide:
+-- {"ok":false,"obstacle":{"name","scope","limit","used","ok"}}, and nothing is written.
 create function private.begin_order(p_claim jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -5121,13 +5628,22 @@ as $$
 declare
   held public.signals;
   wanted jsonb;
+  obstacle jsonb;
   begun timestamptz;
 begin
   held := private.held_signal(p_claim);
   if held.id is null then
     return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
   end if;
-  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
+  held.plan := coalesce(held.plan, nullif(p_claim -> 'plan', 'null'));
+  if held.entered_at is null and not held.is_exit and held.plan @? '$.legs[*] ? (@.purpose == "open")' then
+    obstacle := private.entry_obstacle(held);
+    if obstacle is not null then
+      return jsonb_build_object('signal_id', held.id, 'ok', false, 'obstacle', obstacle);
+    end if;
+    held.entered_at := clock_timestamp();
+  end if;
+  perform private.record_news(held, n) from jsonb_array_elements(coalesce(p_claim -> 'news', '[]')) n;
   begin
     for wanted in select o from jsonb_array_elements(p_claim -> 'orders') o loop
       begun := private.write_order(held, wanted);
@@ -5140,7 +5656,7 @@ begin
       return jsonb_build_object('signal_id', held.id, 'ok', false);
   end;
   update public.signals set
-    plan = coalesce(plan, nullif(p_claim -> 'plan', 'null')), submitted_at = coalesce(submitted_at, begun)
+    plan = held.plan, entered_at = held.entered_at, submitted_at = coalesce(submitted_at, begun)
   where id = held.id;
   return jsonb_build_object(
     'signal_id', held.id, 'ok', true, 'submitted_at', begun,
@@ -5158,6 +5674,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  perform private.lock_entries(private.ids_in(p_claims, '$[*].signal_id'));
   perform private.keep_claims(p_claims);
   return (
     select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
@@ -5167,7 +5684,24 @@ end
 $$;
 comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
 
--- One result: {"signal_id","fence","status","reason_code","reason","news":[…]}. Status null keeps the claim.
+-- Whether an entry counts: something of it was opened, or may still be.
+create function private.entry_stands(p_signal public.signals) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.orders o
+    where o.user_id = p_signal.user_id and o.signal_id = p_signal.id and o.purpose = 'open'
+      and (o.filled_quantity > 0
+        or o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'filled', 'unknown'))
+  );
+end
+$$;
+
+-- One result: {"signal_id","fence","status","reason_code","reason","news":[…],"explanation":{"checks","plan"},
+-- "close_symbols":[…] of a close_all}. Status null keeps the claim.
 create function private.finish_signal(p_result jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -5180,13 +5714,15 @@ begin
   if held.id is null then
     return jsonb_build_object('signal_id', p_result -> 'signal_id', 'ok', false);
   end if;
-  perform private.record_order(held, n) from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n;
+  perform private.record_news(held, n) from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n;
   if p_result ->> 'status' is null then
     return jsonb_build_object('signal_id', held.id, 'ok', true);
   end if;
   update public.signals s set
     status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
     lease_until = null, finished_at = clock_timestamp(),
+    explanation = coalesce(nullif(p_result -> 'explanation', 'null'), s.explanation),
+    entered_at = case when s.entered_at is not null and private.entry_stands(held) then s.entered_at end,
     acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
   where s.id = held.id
   returning * into ended;
@@ -5195,6 +5731,8 @@ begin
     'fence', held.fence));
   if ended.status = 'review' then
     perform private.notify_of_review(ended);
+  elsif ended.action = 'close_all' and ended.status = 'done' then
+    perform private.close_each(ended, coalesce(p_result -> 'close_symbols', '[]'));
   end if;
   return jsonb_build_object('signal_id', held.id, 'ok', true);
 exception
@@ -5268,7 +5806,8 @@ as $$
     )
   )
   select coalesce(jsonb_agg(
-    private.order_for_worker(o)
+    private.order_for_worker(o) || jsonb_build_object(
+      'unprotected', o.purpose = 'open' and jsonb_typeof(s.plan -> 'protection') = 'object')
     -- A worker that has not the time for all begins with those of which there was no news for longest.
     order by o.updated_at, o.id), '[]')
   from ends
@@ -5361,7 +5900,7 @@ begin
   if held.account_id is null then
     return jsonb_build_object('account_id', p_result -> 'account_id', 'ok', false);
   end if;
-  perform private.record_order(s, n)
+  perform private.record_late_order(s, n)
   from jsonb_array_elements(coalesce(p_result -> 'news', '[]')) n
   join public.signals s on s.user_id = account.user_id and s.id = (n ->> 'signal_id')::uuid
     and s.account_id = account.id and s.status not in ('pending', 'executing');
@@ -5412,6 +5951,7 @@ begin
   perform private.keep_batch(
     private.ids_in(p_results, '$[*].news[*].signal_id'), private.ids_in(p_results, '$[*].account_id'),
     p_results @? '$[*].news[*].fills[*]');
+  perform private.keep_orders(p_results);
   return (
     select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
     from jsonb_array_elements(p_results) with ordinality as results (r, n)
@@ -6555,7 +7095,9 @@ select
   case
     when signals.status not in ('pending', 'executing', 'done') then coalesce(signals.reason, signals.reason_code)
   end as error_message
-from public.signals;
+from public.signals
+-- Alerts, and not what was made of them.
+where signals.parent_id is null;
 comment on view public.webhook_requests is 'Signals as the dashboard lists them. Read-only: alerts go to the webhook endpoint.';
 
 create function private.refuse_webhook_request() returns trigger
@@ -7045,7 +7587,8 @@ grant select on public.webhook_requests to dashboard_server;
 -- For the sentence that the view refuses with.
 grant insert, update on public.webhook_requests to dashboard_server, service_role;
 grant select (
-  id, user_id, strategy_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at
+  id, user_id, strategy_id, exchange, action, symbol, alert, status, reason, reason_code, received_at, finished_at,
+  parent_id
 ) on public.signals to dashboard_server;
 -- What bot_credentials shows of the tables beneath it.
 grant select (

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from sparky.domain.work_order import parse_work_order
 from tests.database.world import World, call, filled, held, order
 
 
@@ -62,16 +63,9 @@ def test_a_work_order_carries_all_that_is_needed(world: World) -> None:
     assert one["position"] is None
     assert one["plan"] is None
     assert one["orders"] == []
-    assert set(one["settings"]) == {
-        "trading_halted",
-        "halt_reason",
-        "enabled",
-        "max_signal_age_sec",
-        "max_exit_age_sec",
-        "on_opposite",
-        "pyramiding",
-        "allow_short",
-    }
+    assert (one["working"], one["limits"], one["unprotected"]) == ([], [], None)
+    # The worker knows every field of it, and refuses what it does not know.
+    assert parse_work_order(one).settings.enabled
     assert one["now"] < one["lease_until"]
     assert one["alert_at"] == "2026-11-22T10:00:00+00:00"
 

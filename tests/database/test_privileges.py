@@ -88,6 +88,7 @@ _KEY = (
 )
 _SERVER_SIGNAL = (
     "id user_id strategy_id exchange action symbol alert status reason reason_code received_at finished_at"
+    " parent_id"
 )
 _SERVER_SUBSCRIPTION = (
     "user_id plan status stripe_customer_id stripe_subscription_id stripe_price_id current_period_start"

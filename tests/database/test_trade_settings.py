@@ -8,6 +8,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from sparky.domain.trade_settings import parse_limits, parse_settings
 from tests.database.world import World, call
 
 # What the dashboard posts for every exchange; it never sends user_id.
@@ -208,15 +209,33 @@ def test_any_preset_that_a_dashboard_names_is_stored(shared: World) -> None:
 
 
 NOTHING: dict[str, Any] = {}
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "trading_halted": False,
     "halt_reason": None,
     "enabled": True,
     "max_signal_age_sec": 60,
     "max_exit_age_sec": 0,
-    "on_opposite": "reverse",
+    "on_opposite": "default",
     "pyramiding": False,
-    "allow_short": True,
+    "allow_short": None,
+    "hours": [{"source": "global", "preset": "24/7", "begins": "00:00", "ends": "23:59"}],
+    "allow_weekends": True,
+    "max_position_size_usd": "0",
+    "position_size_percent": "0",
+    "take_profit_percent": "0",
+    "stop_loss_percent": "0",
+    "strike_tolerance_percent": "1",
+    "entry_limit_offset_percent": "1",
+    "max_leverage": "0",
+    "max_slippage_percent": "0",
+    "strategy": None,
+}
+# What a row of an exchange says whose columns were left as they are.
+OWN_HOURS = {"source": "aster", "preset": "24/5", "begins": "00:00", "ends": "23:59"}
+ROW_OF_AN_EXCHANGE: dict[str, Any] = {
+    "max_signal_age_sec": 10,
+    "hours": [*DEFAULTS["hours"], OWN_HOURS],
+    "allow_weekends": False,
 }
 
 
@@ -225,39 +244,87 @@ DEFAULTS = {
     [
         (None, None, {}),
         (NOTHING, NOTHING, {"max_signal_age_sec": 10}),
+        (
+            {"trading_hours_preset": "market-hours", "allow_weekends": False},
+            None,
+            {"hours": [DEFAULTS["hours"][0] | {"preset": "market-hours"}], "allow_weekends": False},
+        ),
+        (
+            {"trading_hours_preset": "own", "trading_window": ["22:00", "04:00"]},
+            {"trading_hours_preset": "mine", "trading_window": ["09:30", "16:00"], "allow_weekends": True},
+            {
+                "max_signal_age_sec": 10,
+                "allow_weekends": True,
+                "hours": [
+                    {"source": "global", "preset": "own", "begins": "22:00", "ends": "04:00"},
+                    {"source": "aster", "preset": "mine", "begins": "09:30", "ends": "16:00"},
+                ],
+            },
+        ),
+        (
+            {"max_position_size_usd": 500, "take_profit_percent": 3, "stop_loss_percent": 0},
+            {"max_position_size_usd": 0, "take_profit_percent": 2.5, "stop_loss_percent": 1.25},
+            {"max_position_size_usd": "500", "take_profit_percent": "2.5", "stop_loss_percent": "1.25"},
+        ),
+        (
+            {"max_position_size_usd": 500, "take_profit_percent": 0, "stop_loss_percent": 0.5},
+            {"max_position_size_usd": 499.99, "take_profit_percent": 2, "stop_loss_percent": 1.25},
+            {"max_position_size_usd": "499.99", "take_profit_percent": "2", "stop_loss_percent": "0.5"},
+        ),
+        (
+            NOTHING,
+            {
+                "position_size_percent": 12.5,
+                "strike_tolerance_percent": 0,
+                "entry_limit_offset_percent": 2,
+                "tp_percent": 7,
+                "sl_percent": 7,
+            },
+            {
+                "position_size_percent": "12.5",
+                "strike_tolerance_percent": "0",
+                "entry_limit_offset_percent": "2",
+            },
+        ),
+        (
+            {"extra_settings": {"max_leverage": 5, "max_slippage_percent": 0}},
+            {"extra_settings": {"max_leverage": 3, "max_slippage_percent": 0.5}},
+            {"max_leverage": "3", "max_slippage_percent": "0.5"},
+        ),
+        ({"extra_settings": {"max_leverage": 5}}, None, {"max_leverage": "5"}),
         ({"enabled": False}, None, {"enabled": False}),
-        (None, {"enabled": False, "max_signal_age_sec": 60}, {"enabled": False}),
+        (None, {"enabled": False}, {"enabled": False}),
         (NOTHING, {"max_signal_age_sec": 0}, {"max_signal_age_sec": 0}),
         ({"extra_settings": {"pyramiding": True}}, None, {"pyramiding": True}),
         (
             {"extra_settings": {"pyramiding": True}},
-            {"extra_settings": {"pyramiding": False}, "max_signal_age_sec": 60},
+            {"extra_settings": {"pyramiding": False}},
             {"pyramiding": False},
         ),
         ({"extra_settings": {"allow_short": False}}, None, {"allow_short": False}),
         (
             {"extra_settings": {"allow_short": True}},
-            {"extra_settings": {"allow_short": False}, "max_signal_age_sec": 60},
+            {"extra_settings": {"allow_short": False}},
             {"allow_short": False},
         ),
         (
             {"extra_settings": {"on_opposite": "reject"}},
-            {"extra_settings": {"on_opposite": "close"}, "max_signal_age_sec": 60},
+            {"extra_settings": {"on_opposite": "close"}},
             {"on_opposite": "reject"},
         ),
         (
             {"extra_settings": {"on_opposite": "reverse"}},
-            {"extra_settings": {"on_opposite": "close"}, "max_signal_age_sec": 60},
+            {"extra_settings": {"on_opposite": "close"}},
             {"on_opposite": "close"},
         ),
         (
             {"extra_settings": {"max_exit_age_sec": 0}},
-            {"extra_settings": {"max_exit_age_sec": 90}, "max_signal_age_sec": 60},
+            {"extra_settings": {"max_exit_age_sec": 90}},
             {"max_exit_age_sec": 90},
         ),
         (
             {"extra_settings": {"max_exit_age_sec": 30}},
-            {"extra_settings": {"max_exit_age_sec": 90}, "max_signal_age_sec": 60},
+            {"extra_settings": {"max_exit_age_sec": 90}},
             {"max_exit_age_sec": 30},
         ),
     ],
@@ -273,7 +340,8 @@ def test_the_narrower_of_both_rows_counts(
             insert(shared.admin, "trade_settings_global", {"user_id": trader} | everywhere)
         if here is not None:
             insert(shared.admin, "trade_settings_exchange", {"user_id": trader, "exchange": "aster"} | here)
-        assert effective(shared, trader) == DEFAULTS | expected
+        row = ROW_OF_AN_EXCHANGE if here is not None else {}
+        assert effective(shared, trader) == DEFAULTS | row | expected
         other = effective(shared, trader, "oanda", "EURUSD")
         assert other["max_signal_age_sec"] == 60
     finally:
@@ -338,16 +406,42 @@ def test_a_trader_is_told_what_counts_on_each_exchange(world: World) -> None:
         insert(connection, "trade_settings_exchange", {"exchange": "tradier_options", "enabled": False})
         exchanges = call(connection, "my_settings")["exchanges"]
     chosen = {name: EXTRAS[name] for name in ("on_opposite", "pyramiding", "allow_short", "max_exit_age_sec")}
-    everywhere = DEFAULTS | chosen
-    options = everywhere | {"enabled": False, "max_signal_age_sec": 10}
+    counted = [
+        {"name": "max_daily_loss_usd", "scope": "all", "limit": "1", "used": "0", "ok": True},
+        {"name": "cooldown_sec", "scope": "all", "limit": "1", "used": "1", "ok": True},
+    ]
+    everywhere = DEFAULTS | chosen | {"max_leverage": "1", "max_slippage_percent": "1", "limits": counted}
+    options = (
+        everywhere
+        | ROW_OF_AN_EXCHANGE
+        | {
+            "enabled": False,
+            "hours": [*DEFAULTS["hours"], OWN_HOURS | {"source": "tradier_options"}],
+            "take_profit_percent": "5",
+            "stop_loss_percent": "8",
+            "limits": [
+                {
+                    "name": "max_open_positions",
+                    "scope": "tradier_options",
+                    "limit": "3",
+                    "used": "0",
+                    "ok": True,
+                },
+                *counted,
+            ],
+        }
+    )
     assert exchanges.pop("tradier_options") == options
     assert exchanges == dict.fromkeys(("aster", "oanda", "tradier", "tastytrade", "paper"), everywhere)
     with world.signed_in(other) as connection:
-        assert call(connection, "my_settings")["exchanges"]["tradier_options"] == DEFAULTS
+        theirs = call(connection, "my_settings")["exchanges"]["tradier_options"]
+    assert theirs == DEFAULTS | {"limits": []}
 
 
 def test_every_setting_either_counts_or_is_told_to_have_no_effect(world: World) -> None:
     with world.signed_in(world.sign_up()) as connection:
+        every_limit = {"exchange": "aster", "max_trades_per_day": 1, "extra_settings": EXTRAS}
+        insert(connection, "trade_settings_exchange", every_limit)
         answer = call(connection, "my_settings")
     columns = {
         str(name)
@@ -357,7 +451,83 @@ def test_every_setting_either_counts_or_is_told_to_have_no_effect(world: World) 
         )
     }
     no_settings = {"id", "user_id", "exchange", "notes", "extra_settings", "created_at", "updated_at"}
-    obeyed = answer["exchanges"]["aster"].keys() - {"trading_halted", "halt_reason"}
+    aster = answer["exchanges"]["aster"]
+    shown_as = {"hours": {"trading_hours_preset", "trading_window"}}
+    obeyed: set[str] = {"tp_percent", "sl_percent"} | {one["name"] for one in aster["limits"]}
+    for name in aster.keys() - {"trading_halted", "halt_reason", "limits", "strategy"}:
+        obeyed |= shown_as.get(name, {name})
     assert obeyed.isdisjoint(answer["without_effect"])
     assert obeyed | answer["without_effect"].keys() == (columns - no_settings) | EXTRAS.keys()
     assert answer["without_effect"]["news_filter"] == "Saved, but there is no calendar of news."
+
+
+def test_a_strategy_narrows_further_and_tells_whether_it_is_active(world: World) -> None:
+    trader, other = world.sign_up(), world.sign_up()
+    insert(
+        world.admin,
+        "trade_settings_exchange",
+        {
+            "user_id": trader,
+            "exchange": "aster",
+            "max_position_size_usd": 500,
+            "take_profit_percent": 2,
+            "stop_loss_percent": 1,
+            "position_size_percent": 5,
+        },
+    )
+    strategy = world.value(
+        "insert into public.strategies (user_id, name, status, max_position_size_usd, take_profit_percent,"
+        " stop_loss_percent) values (%s, 'Dip', 'testing', 300, 4, 0.5) returning id::text",
+        trader,
+    )
+    read = "select private.effective_settings(%s, 'aster', 'BTCUSDT', '{}', %s)"
+    narrowed = world.value(read, trader, strategy)
+    assert {
+        name: narrowed[name]
+        for name in ("max_position_size_usd", "take_profit_percent", "stop_loss_percent", "strategy")
+    } == {
+        "max_position_size_usd": "300",
+        "take_profit_percent": "2",
+        "stop_loss_percent": "0.5",
+        "strategy": {"name": "Dip", "active": False},
+    }
+    world.run("update public.strategies set status = 'active'")
+    assert world.value(read, trader, strategy)["strategy"] == {"name": "Dip", "active": True}
+    # The strategy of somebody else is none.
+    assert world.value(read, other, strategy) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("symbol", "alert", "percent"),
+    [
+        ("AAPL", {}, "3"),
+        ("AAPL250117C00150000", {}, "7"),
+        ("AAPL", {"right": "call"}, "7"),
+        ("AAPL", {"legs": []}, "7"),
+    ],
+)
+def test_an_alert_of_an_option_has_the_settings_of_options(
+    shared: World, symbol: str, alert: dict[str, Any], percent: str
+) -> None:
+    trader = shared.sign_up()
+    try:
+        for exchange in ("tradier", "tradier_options"):
+            row = {"user_id": trader, "exchange": exchange, "stop_loss_percent": 3, "sl_percent": 7}
+            insert(shared.admin, "trade_settings_exchange", row)
+        read = "select private.effective_settings(%s, 'tradier', %s, %s)"
+        assert shared.value(read, trader, symbol, Jsonb(alert))["stop_loss_percent"] == percent
+    finally:
+        shared.run("delete from auth.users where id = %s", trader)
+
+
+def test_what_the_database_writes_is_what_the_worker_reads(world: World) -> None:
+    trader = world.sign_up()
+    insert(world.admin, "trade_settings_exchange", {"user_id": trader} | POSTED)
+    settings = parse_settings(effective(world, trader), "settings")
+    assert [one.source for one in settings.hours] == ["global", "aster"]
+    assert settings.max_position_size_usd == 100
+    assert settings.position_size_percent == 2
+    limits = {"limits": world.value("select private.entry_limits(%s, 'aster', null, '{}', null)", trader)}
+    assert [(one.name, one.limit, one.used) for one in parse_limits(limits, "limits", "$")] == [
+        ("max_trades_per_day", Decimal(5), Decimal(0))
+    ]

@@ -24,8 +24,9 @@ async def test_a_worker_killed_at_any_instant_loses_and_doubles_nothing(
     # On a busy machine ten starts of a worker take longer than an alert may grow old.
     for trader in traders:
         world.records.run(
-            "insert into public.trade_settings_exchange (user_id, exchange, max_signal_age_sec) "
-            "values (%s, 'paper', 0)",
+            "insert into public.trade_settings_exchange (user_id, exchange, max_signal_age_sec,"
+            " max_open_positions, trading_hours_preset, allow_weekends)"
+            " values (%s, 'paper', 0, 0, '24/7', true)",
             trader.user_id,
         )
     lanes = lanes_of(traders)
