@@ -886,6 +886,8 @@ export type Database = {
           "avg_profit": number | null;
           "created_at": string;
           "description": string | null;
+          "environment": string | null;
+          "exchange": string | null;
           "id": string;
           "losing_trades": number | null;
           "max_position_size_usd": number | null;
@@ -893,6 +895,7 @@ export type Database = {
           "notes": string | null;
           "pine_script": string | null;
           "pine_script_version": string | null;
+          "position_size_percent": number | null;
           "risk_level": string | null;
           "status": string;
           "stop_loss_percent": number | null;
@@ -912,6 +915,8 @@ export type Database = {
           "avg_profit"?: never;
           "created_at"?: string;
           "description"?: string | null;
+          "environment"?: string | null;
+          "exchange"?: string | null;
           "id"?: string;
           "losing_trades"?: never;
           "max_position_size_usd"?: number | null;
@@ -919,6 +924,7 @@ export type Database = {
           "notes"?: string | null;
           "pine_script"?: string | null;
           "pine_script_version"?: string | null;
+          "position_size_percent"?: number | null;
           "risk_level"?: string | null;
           "status"?: string;
           "stop_loss_percent"?: number | null;
@@ -937,6 +943,8 @@ export type Database = {
           "avg_profit"?: never;
           "created_at"?: string;
           "description"?: string | null;
+          "environment"?: string | null;
+          "exchange"?: string | null;
           "id"?: string;
           "losing_trades"?: never;
           "max_position_size_usd"?: number | null;
@@ -944,6 +952,7 @@ export type Database = {
           "notes"?: string | null;
           "pine_script"?: string | null;
           "pine_script_version"?: string | null;
+          "position_size_percent"?: number | null;
           "risk_level"?: string | null;
           "status"?: string;
           "stop_loss_percent"?: number | null;

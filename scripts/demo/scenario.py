@@ -177,9 +177,9 @@ _REFUSED: Final = Act(
                 trader=ADA,
                 symbol="BTCUSDT",
                 action="buy",
-                fields=_sized("1", "64000") | {"stop_loss_percent": "2"},
-                reply=Reply(422, "rejected", "not_supported"),
-                end=End("rejected", "not_supported"),
+                fields=_sized("1", "64000") | {"stop_loss_percent": "2", "stop_loss_price": "62000"},
+                reply=Reply(422, "rejected", "unknown_field_combination"),
+                end=End("rejected", "unknown_field_combination"),
                 orders=0,
             ),
             Alert(

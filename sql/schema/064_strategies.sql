@@ -16,6 +16,10 @@ create table public.strategies (
   max_position_size_usd numeric(10, 2) check (max_position_size_usd >= 0 and max_position_size_usd < 100000000),
   stop_loss_percent numeric(5, 2) check (stop_loss_percent >= 0 and stop_loss_percent < 1000),
   take_profit_percent numeric(5, 2) check (take_profit_percent >= 0 and take_profit_percent < 1000),
+  -- Where its alerts go when they do not say, and their size.
+  exchange text check (exchange in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper')),
+  environment text check (environment in ('production', 'sandbox', 'paper')),
+  position_size_percent numeric(5, 2) check (position_size_percent >= 0 and position_size_percent <= 100),
   timeframe text check (length(timeframe) <= 20),
   symbols text[] check (cardinality(symbols) <= 200 and length(array_to_string(symbols, ',')) <= 10000),
   notes text check (length(notes) <= 10000),
@@ -56,6 +60,12 @@ declare
       then 'stop_loss_percent is a number from 0 to 1000'
     when not (new.take_profit_percent >= 0 and new.take_profit_percent < 1000)
       then 'take_profit_percent is a number from 0 to 1000'
+    when new.exchange not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper')
+      then 'a strategy''s exchange is aster, oanda, tradier, tastytrade or paper'
+    when new.environment not in ('production', 'sandbox', 'paper')
+      then 'a strategy''s environment is production, sandbox or paper'
+    when not (new.position_size_percent >= 0 and new.position_size_percent <= 100)
+      then 'position_size_percent is a number from 0 to 100'
     when cardinality(new.symbols) > 200 or length(array_to_string(new.symbols, ',')) > 10000
       then 'a strategy has at most 200 symbols, together at most 10000 characters'
     when length(new.description) > 5000 then 'a description has at most 5000 characters'
@@ -73,7 +83,7 @@ end
 $$;
 create trigger check_strategy before insert or update of
 name, description, status, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
-take_profit_percent, timeframe, symbols, notes
+take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 on public.strategies
 for each row execute function private.check_strategy();
 

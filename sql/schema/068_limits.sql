@@ -183,7 +183,7 @@ $$;
 -- Not status, so that it can be deactivated, and not the counters, which follow its trades.
 create trigger keep_over_limit_as_it_is before update of
 name, description, asset_class, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
-take_profit_percent, timeframe, symbols, notes
+take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 on public.strategies
 for each row when (old.status = 'active' and new.status = 'active')
 execute function private.keep_over_limit_as_it_is();

@@ -26,8 +26,30 @@ as $$
   where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
 $$;
 
--- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values:
--- jsonb would keep the last one and nobody would know.
+-- A name that stands twice with different values, in an object or in one of a list: jsonb would keep the last one and
+-- nobody would know.
+create function private.repeated_name(p_json json) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if json_typeof(p_json) = 'object' then
+    return (
+      select min(k.key)
+      from (select e.key from json_each(p_json) e group by e.key having count(distinct e.value::jsonb) > 1) k
+    );
+  elsif json_typeof(p_json) = 'array' then
+    return (
+      select min(private.repeated_name(i.value)) from json_array_elements(p_json) i
+      where json_typeof(i.value) = 'object'
+    );
+  end if;
+  return null;
+end
+$$;
+
+-- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values.
 create function private.read_body(p_body text, out pairs jsonb, out twice text)
 language plpgsql
 immutable
@@ -36,12 +58,14 @@ as $$
 begin
   begin
     pairs := p_body::jsonb;
-    if jsonb_typeof(pairs) = 'object' then
-      select min(k.key) into twice from (
-        select e.key from json_each(p_body::json) e group by e.key having count(distinct e.value::jsonb) > 1
-      ) k;
-    else
+    if jsonb_typeof(pairs) <> 'object' then
       pairs := null;
+      return;
+    end if;
+    twice := private.repeated_name(p_body::json);
+    if twice is null and strpos(p_body, '[') > 0 then
+      select min(private.repeated_name(e.value)) into twice from json_each(p_body::json) e
+      where json_typeof(e.value) = 'array' and private.canonical_name(e.key) in ('take_profits', 'legs');
     end if;
     return;
   exception
@@ -71,73 +95,6 @@ begin
 end
 $$;
 
-create function private.is_executed_field(p_name text) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return p_name in (
-    'id', 'exchange', 'environment', 'symbol', 'action', 'order_type', 'price', 'quantity', 'position_size_usd',
-    'close_percent', 'reduce_only', 'timestamp', 'dry_run');
-end
-$$;
-
--- Fields of the alert language that change what is executed. An alert that carries one which is not executed yet is
--- refused: an entry without the stop that its trader asked for is worse than no entry.
-create function private.is_pending_field(p_name text) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return p_name in (
-    'market_position', 'market_position_size', 'stop_price', 'time_in_force', 'position_size_percent', 'risk_percent',
-    'risk_usd', 'leverage', 'stop_loss_percent', 'take_profit_percent', 'stop_loss_price', 'take_profit_price',
-    'take_profits', 'trailing_stop_percent', 'trailing_stop_pips', 'use_trailing_stop', 'strategy', 'strategy_id',
-    'right', 'strike', 'expiration', 'dte', 'option_symbol', 'exit_strategy', 'legs');
-end
-$$;
-
--- What can only make a position smaller. It passes the plan limit and a lane under review.
-create function private.is_exit(p_fields jsonb) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return coalesce(p_fields ->> 'action' like 'close%' or (p_fields ->> 'reduce_only')::boolean, false);
-end
-$$;
-
-create function private.check_alert(p_fields jsonb, out reason_code text, out reason text)
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  exit_action boolean := p_fields ->> 'action' like 'close%';
-begin
-  if p_fields -> 'symbol' is null or p_fields -> 'action' is null then
-    reason_code := 'missing_field';
-    reason := format('The alert has no "%s".', case when p_fields -> 'symbol' is null then 'symbol' else 'action' end);
-  elsif p_fields ->> 'order_type' not in ('market', 'limit', 'stop', 'stop_limit') then
-    reason_code := 'invalid_value';
-    reason := format('"order_type" is "%s"; known are market, limit, stop and stop_limit.',
-      left(p_fields ->> 'order_type', 60));
-  elsif p_fields ->> 'order_type' <> 'market' then
-    reason_code := 'not_supported';
-    reason := format('"order_type" is "%s"; only market orders are executed so far.', p_fields ->> 'order_type');
-  elsif p_fields -> 'quantity' is not null and p_fields -> 'position_size_usd' is not null then
-    reason_code := 'size_conflict';
-    reason := 'The alert has both "quantity" and "position_size_usd"; send one of them.';
-  elsif p_fields -> 'close_percent' is not null and not exit_action then
-    reason_code := 'unknown_field_combination';
-    reason := '"close_percent" belongs to a closing action; this alert''s action is "' || (p_fields ->> 'action') || '".';
-  end if;
-end
-$$;
-
 -- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
 create function private.read_fields(
   p_pairs jsonb, out fields jsonb, out symbol_text text, out warnings text[], out reason_code text, out reason text
@@ -150,6 +107,8 @@ set timezone = 'UTC'
 as $$
 declare
   pair record;
+  kind text;
+  list record;
   value jsonb;
   given_names jsonb := '[]'::jsonb;
 begin
@@ -162,15 +121,24 @@ begin
     )
     select n.* from named n
     -- TradingView leaves a placeholder without a value empty.
-    where n.name <> 'secret' and coalesce(n.text, '') <> ''
+    where n.name <> 'secret' and coalesce(n.text, '') not in ('', '[]')
     order by n.key
   loop
-    if private.is_executed_field(pair.name) then
+    kind := private.field_kind(pair.name);
+    if kind is null then
+      warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
+    elsif kind in ('take_profits', 'legs') then
+      select l.value, l.reason_code, l.reason into list from private.parse_list(kind, pair.given) l;
+      reason := coalesce(reason, list.reason);
+      reason_code := coalesce(reason_code, list.reason_code);
+      fields := fields || jsonb_build_object(kind, list.value);
+    else
       value := case when jsonb_typeof(pair.given) not in ('object', 'array')
-        then private.parse_field(pair.name, pair.text) end;
-      if value is null or value = 'null' then
+        then private.parse_value(kind, pair.text) end;
+      if value is null then
         reason_code := coalesce(reason_code, 'invalid_value');
-        reason := coalesce(reason, format('"%s" is "%s", which is not understood.', left(pair.key, 60), left(pair.text, 60)));
+        reason := coalesce(reason, format('"%s" is "%s"; it must be %s.', left(pair.key, 60), left(pair.text, 60),
+          private.kind_in_words(kind)));
       elsif pair.name = 'timestamp' and given_names ? 'timestamp' then
         -- {{time}} is the bar's, {{timenow}} the alert's own; a template may carry both, and the later one is meant.
         fields := fields || jsonb_build_object('timestamp', to_jsonb(greatest(
@@ -183,11 +151,6 @@ begin
         given_names := given_names || to_jsonb(pair.name);
         symbol_text := case when pair.name = 'symbol' then pair.text else symbol_text end;
       end if;
-    elsif private.is_pending_field(pair.name) then
-      reason_code := coalesce(reason_code, 'not_supported');
-      reason := coalesce(reason, format('"%s" is not executed yet; remove it from the alert.', left(pair.key, 60)));
-    else
-      warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
     end if;
   end loop;
 end
@@ -238,11 +201,16 @@ begin
   select body.pairs ->> s.name into result.secret
   from unnest(secret_names) with ordinality as s (name, n)
   where jsonb_typeof(body.pairs -> s.name) = 'string' order by s.n limit 1;
-  if body.twice is not null and result.fields is not null then
+  if result.fields is null then
+    return result;
+  elsif body.twice is not null then
     result.reason_code := 'unknown_field_combination';
     result.reason := format('The alert says "%s" twice with different values.', left(body.twice, 60));
   elsif result.reason_code is null then
-    select c.reason_code, c.reason into result.reason_code, result.reason from private.check_alert(result.fields) c;
+    result := private.complete_alert(result);
+  end if;
+  if result.fields ->> 'exchange' = 'tradier_options' then
+    result.fields := result.fields || '{"exchange": "tradier"}';
   end if;
   return result;
 end

@@ -37,7 +37,9 @@ as $$
       '{"symbol":"{{ticker}}","action":"close","price":"{{close}}","timenow":"{{timenow}}","exchange":"(exchange)"}'),
     (5, 'option', true,
       '{"symbol":"{{ticker}}","action":"buy","right":"call","dte":7,"position_size_percent":5,"timenow":"{{timenow}}",'
-      '"exchange":"(exchange)"}')
+      '"exchange":"(exchange)"}'),
+    (6, 'close', true,
+      '{"symbol":"{{ticker}}","action":"close","right":"call","timenow":"{{timenow}}","exchange":"(exchange)"}')
   ) as s (position, style, options, message) on s.options = e.options
   order by e.position, s.position
 $$;
@@ -83,7 +85,7 @@ as $$
     "position_size_percent": "Size in percent of the buying power.",
     "stop_loss_percent": "Closes when the price is this much worse than the entry.",
     "take_profit_percent": "Closes when the price is this much better than the entry.",
-    "right": "call or put.",
+    "right": "call or put; the contract is chosen by your settings, by \"strike\" and by \"expiration\" or \"dte\".",
     "dte": "Days to the expiration."
   }'::jsonb
 $$;
@@ -96,19 +98,25 @@ set search_path = ''
 as $$
 declare
   alert private.parsed_alert := private.parse_alert(private.sample_alert(p_message, p_sample));
-  unknown record;
+  wrong record;
 begin
-  -- Nobody has accounts here: what matters is whether the exchange is one that an alert may name.
-  select a.reason_code, a.reason into unknown from private.find_account(null, alert.fields) a
-  where a.reason_code = 'unknown_exchange';
+  select alert.reason_code, alert.reason into wrong;
+  if wrong.reason_code is null then
+    -- Nobody has accounts here: what matters is whether the exchange is one that an alert may name.
+    select a.reason_code, a.reason into wrong from private.find_account(null, alert.fields) a
+    where a.reason_code = 'unknown_exchange';
+  end if;
+  if wrong.reason_code is null then
+    select * into wrong from private.check_exchange(alert.fields, alert.fields ->> 'exchange');
+  end if;
   return jsonb_build_object(
     'exchange', p_exchange, 'style', p_style, 'message', p_message,
     'fields', (
       select jsonb_object_agg(k.name, private.alert_field_notes() -> k.name)
       from jsonb_object_keys(p_message::jsonb) k (name)
     ),
-    'accepted_now', alert.reason_code is null and unknown.reason_code is null,
-    'reason', coalesce(alert.reason, unknown.reason));
+    'accepted_now', wrong.reason_code is null,
+    'reason', wrong.reason);
 end
 $$;
 

@@ -62,6 +62,57 @@ begin
 end
 $$;
 
+-- The strategy that an alert names, or a reason code and sentence.
+create function private.find_strategy(
+  p_user_id uuid, p_fields jsonb, out strategy public.strategies, out reason_code text, out reason text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  named text := p_fields ->> 'strategy';
+  given_id text := p_fields ->> 'strategy_id';
+begin
+  if given_id is not null then
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = given_id::uuid;
+  else
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.name = named;
+  end if;
+  if strategy.id is null then
+    reason_code := 'unknown_strategy';
+    reason := format('You have no strategy %s; its name or id has to be exactly as in your list of strategies.',
+      coalesce('with the id ' || given_id, format('called "%s"', left(named, 100))));
+  elsif strategy.name <> named then
+    strategy := null;
+    reason_code := 'unknown_field_combination';
+    reason := format('"strategy" is "%s", and "strategy_id" is that of another one; send one of them.', left(named, 100));
+  end if;
+end
+$$;
+
+-- Why a strategy takes no entries; nulls when it does.
+create function private.refuse_entry_of(p_strategy public.strategies, out reason_code text, out reason text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  allowed integer;
+begin
+  if p_strategy.status <> 'active' then
+    reason_code := 'strategy_inactive';
+    reason := format('The status of the strategy "%s" is %s, so it takes no entries; set it to active. Exits still pass.',
+      p_strategy.name, p_strategy.status);
+  elsif exists (select from private.strategies_over_limit(p_strategy.user_id) o where o.id = p_strategy.id) then
+    select coalesce(c.max_strategies, 0) into allowed from private.current_plan(p_strategy.user_id) c;
+    reason_code := 'plan_limit';
+    reason := format('Your plan allows %s active strategies, and "%s" is beyond that: it takes no new entries. Exits still '
+      'pass. Deactivate another strategy or book a larger plan.', coalesce(allowed, 0), p_strategy.name);
+  end if;
+end
+$$;
+
 -- The account an alert means, or a reason code and sentence.
 create function private.find_account(
   p_user_id uuid, p_fields jsonb, out account public.user_api_keys, out reason_code text, out reason text
@@ -77,7 +128,8 @@ declare
 begin
   if venue is not null and venue not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper') then
     reason_code := 'unknown_exchange';
-    reason := format('"exchange" is "%s"; known are aster, oanda, tradier, tastytrade and paper.', left(venue, 40));
+    reason := format('"exchange" is "%s"; it must be %s.', left(venue, 40),
+      private.kind_in_words('exchange'));
     return;
   end if;
   select count(*) into accounts from public.user_api_keys k where k.user_id = p_user_id;
@@ -108,13 +160,64 @@ immutable
 set search_path = ''
 as $$
 begin
-  symbol := private.canonical_symbol(p_exchange, p_alert.symbol_text);
+  symbol := case when p_alert.fields ->> 'action' = 'close_all' then '*'
+    else private.canonical_symbol(p_exchange, p_alert.symbol_text) end;
   if symbol is null then
     symbol := p_alert.fields ->> 'symbol';
     reason_code := 'unknown_symbol';
     reason := format('"symbol" is "%s", which can be no symbol of %s; write it like %s.',
       left(p_alert.symbol_text, 60), p_exchange, private.symbol_examples(p_exchange));
   end if;
+end
+$$;
+
+-- Where an alert goes: its strategy, account and symbol, or the reason why it goes nowhere. What holds entries back lets
+-- exits pass, also those of a strategy that its trader has renamed or deleted meanwhile.
+create function private.aim_alert(
+  p_user_id uuid, p_alert private.parsed_alert, out alert private.parsed_alert, out strategy public.strategies,
+  out account public.user_api_keys
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  exits boolean := private.is_exit(p_alert.fields);
+  found record;
+begin
+  alert := p_alert;
+  if alert.fields ?| '{strategy,strategy_id}' then
+    select * into found from private.find_strategy(p_user_id, alert.fields);
+    strategy := found.strategy;
+    if found.reason_code = 'unknown_strategy' and exits then
+      alert.warnings := alert.warnings || found.reason;
+    elsif found.reason_code is not null then
+      alert.reason_code := found.reason_code;
+      alert.reason := found.reason;
+      return;
+    end if;
+    alert.fields := jsonb_strip_nulls(jsonb_build_object('exchange', strategy.exchange, 'environment', case
+      when coalesce(alert.fields ->> 'exchange', strategy.exchange) is distinct from 'paper' then strategy.environment end
+    )) || alert.fields;
+  end if;
+  select * into found from private.find_account(p_user_id, alert.fields);
+  account := found.account;
+  if found.reason_code is null then
+    select * into found from private.check_exchange(alert.fields, account.exchange);
+  end if;
+  if found.reason_code is null then
+    select * into found from private.write_symbol(alert, account.exchange);
+    alert.fields := alert.fields || jsonb_build_object('symbol', found.symbol);
+  end if;
+  if found.reason_code is null and strategy.id is not null and not exits then
+    select * into found from private.refuse_entry_of(strategy);
+  end if;
+  if found.reason_code is null and not exits then
+    select 'plan_limit' as reason_code, o.reason into found from private.account_over_limit(account) o (reason)
+    where o.reason is not null;
+  end if;
+  alert.reason_code := found.reason_code;
+  alert.reason := found.reason;
 end
 $$;
 
@@ -194,8 +297,8 @@ end
 $$;
 
 create function private.store_signal(
-  p_id uuid, p_webhook public.user_webhook_configs, p_alert private.parsed_alert, p_account public.user_api_keys,
-  p_status text, p_reason_code text, p_reason text, p_now timestamptz
+  p_id uuid, p_webhook public.user_webhook_configs, p_alert private.parsed_alert, p_strategy_id uuid,
+  p_account public.user_api_keys, p_status text, p_reason_code text, p_reason text, p_now timestamptz
 ) returns void
 language plpgsql
 set search_path = ''
@@ -204,10 +307,10 @@ declare
   ended boolean := p_status <> 'pending';
 begin
   insert into public.signals (
-    id, user_id, webhook_id, account_id, exchange, environment, symbol, action, is_exit, alert, raw, warnings, status,
+    id, user_id, webhook_id, account_id, strategy_id, exchange, environment, symbol, action, is_exit, alert, raw, warnings, status,
     reason_code, reason, alert_at, received_at, finished_at
   ) values (
-    p_id, p_webhook.user_id, p_webhook.id, p_account.id, coalesce(p_account.exchange, p_alert.fields ->> 'exchange'),
+    p_id, p_webhook.user_id, p_webhook.id, p_account.id, p_strategy_id, coalesce(p_account.exchange, p_alert.fields ->> 'exchange'),
     p_account.environment, p_alert.fields ->> 'symbol', p_alert.fields ->> 'action',
     private.is_exit(p_alert.fields), coalesce(p_alert.fields, '{}'), p_alert.raw,
     p_alert.warnings, p_status, p_reason_code, p_reason, (p_alert.fields ->> 'timestamp')::timestamptz, p_now,
@@ -247,31 +350,21 @@ declare
   signal_id uuid := gen_random_uuid();
   alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
   holder uuid;
-  found_account record;
-  written record;
+  aimed record;
+  strategy_id uuid;
   target public.user_api_keys;
   room record;
 begin
   perform private.lock_trader(p_webhook.user_id);
   if p_alert.reason_code is null then
-    select * into found_account from private.find_account(p_webhook.user_id, p_alert.fields);
-    p_alert.reason_code := found_account.reason_code;
-    p_alert.reason := found_account.reason;
-    target := found_account.account;
-  end if;
-  if p_alert.reason_code is null then
-    select * into written from private.write_symbol(p_alert, target.exchange);
-    p_alert.fields := p_alert.fields || jsonb_build_object('symbol', written.symbol);
-    p_alert.reason_code := written.reason_code;
-    p_alert.reason := written.reason;
-  end if;
-  if p_alert.reason_code is null and not private.is_exit(p_alert.fields) then
-    p_alert.reason := private.account_over_limit(target);
-    p_alert.reason_code := case when p_alert.reason is not null then 'plan_limit' end;
+    select * into aimed from private.aim_alert(p_webhook.user_id, p_alert);
+    p_alert := aimed.alert;
+    strategy_id := (aimed.strategy).id;
+    target := aimed.account;
   end if;
   if p_alert.reason_code is not null then
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, target, 'rejected', p_alert.reason_code, p_alert.reason, received);
+      signal_id, p_webhook, p_alert, strategy_id, target, 'rejected', p_alert.reason_code, p_alert.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rejected', received);
     return private.answer(422, 'rejected', signal_id, p_alert.reason_code, p_alert.reason);
   end if;
@@ -284,12 +377,12 @@ begin
   if room.reason is not null and not private.is_exit(p_alert.fields) then
     delete from private.alert_keys k where k.user_id = p_webhook.user_id and k.key = alert_key;
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, target, 'rate_limited', 'plan_limit', room.reason, received);
+      signal_id, p_webhook, p_alert, strategy_id, target, 'rate_limited', 'plan_limit', room.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rate_limited', received);
     return private.answer(429, 'rate_limited', signal_id, 'plan_limit', room.reason, room.retry_after);
   end if;
   perform private.store_signal(
-    signal_id, p_webhook, p_alert, target, 'pending', null, null, received);
+    signal_id, p_webhook, p_alert, strategy_id, target, 'pending', null, null, received);
   perform private.count_usage(p_webhook.user_id, 'accepted', received);
   return private.answer(200, 'accepted', signal_id);
 end

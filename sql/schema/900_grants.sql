@@ -30,11 +30,11 @@ grant insert (user_id, kind, in_app), update (kind, in_app) on public.notificati
 grant select, delete on public.strategies to authenticated;
 grant insert (
   user_id, name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
-  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+  stop_loss_percent, take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 ) on public.strategies to authenticated;
 grant update (
   name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
-  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+  stop_loss_percent, take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 ) on public.strategies to authenticated;
 
 grant execute on function

@@ -1919,6 +1919,10 @@ create table public.strategies (
   max_position_size_usd numeric(10, 2) check (max_position_size_usd >= 0 and max_position_size_usd < 100000000),
   stop_loss_percent numeric(5, 2) check (stop_loss_percent >= 0 and stop_loss_percent < 1000),
   take_profit_percent numeric(5, 2) check (take_profit_percent >= 0 and take_profit_percent < 1000),
+  -- Where its alerts go when they do not say, and their size.
+  exchange text check (exchange in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper')),
+  environment text check (environment in ('production', 'sandbox', 'paper')),
+  position_size_percent numeric(5, 2) check (position_size_percent >= 0 and position_size_percent <= 100),
   timeframe text check (length(timeframe) <= 20),
   symbols text[] check (cardinality(symbols) <= 200 and length(array_to_string(symbols, ',')) <= 10000),
   notes text check (length(notes) <= 10000),
@@ -1959,6 +1963,12 @@ declare
       then 'stop_loss_percent is a number from 0 to 1000'
     when not (new.take_profit_percent >= 0 and new.take_profit_percent < 1000)
       then 'take_profit_percent is a number from 0 to 1000'
+    when new.exchange not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper')
+      then 'a strategy''s exchange is aster, oanda, tradier, tastytrade or paper'
+    when new.environment not in ('production', 'sandbox', 'paper')
+      then 'a strategy''s environment is production, sandbox or paper'
+    when not (new.position_size_percent >= 0 and new.position_size_percent <= 100)
+      then 'position_size_percent is a number from 0 to 100'
     when cardinality(new.symbols) > 200 or length(array_to_string(new.symbols, ',')) > 10000
       then 'a strategy has at most 200 symbols, together at most 10000 characters'
     when length(new.description) > 5000 then 'a description has at most 5000 characters'
@@ -1976,7 +1986,7 @@ end
 $$;
 create trigger check_strategy before insert or update of
 name, description, status, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
-take_profit_percent, timeframe, symbols, notes
+take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 on public.strategies
 for each row execute function private.check_strategy();
 
@@ -2473,7 +2483,7 @@ $$;
 -- Not status, so that it can be deactivated, and not the counters, which follow its trades.
 create trigger keep_over_limit_as_it_is before update of
 name, description, asset_class, pine_script, pine_script_version, risk_level, max_position_size_usd, stop_loss_percent,
-take_profit_percent, timeframe, symbols, notes
+take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 on public.strategies
 for each row when (old.status = 'active' and new.status = 'active')
 execute function private.keep_over_limit_as_it_is();
@@ -3909,41 +3919,125 @@ begin
 end
 $$;
 
--- Names are compared without case, underscores, hyphens and blanks: a misspelt "StopLoss" must not become an unknown
--- field and its entry go out without a stop.
+-- Names and words are compared without case, underscores, hyphens and blanks: a misspelt "StopLoss" must not become an
+-- unknown field and its entry go out without a stop.
+create function private.bare_word(p_text text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return translate(lower(p_text), E'_- \t\r\n\f\v\u00a0', '');
+end
+$$;
+
 create function private.canonical_name(p_name text) returns text
 language plpgsql
 immutable
 set search_path = ''
 as $$
-declare
-  bare text := lower(regexp_replace(p_name, '[\s_-]', '', 'g'));
 begin
-  return case
-    when bare = 'secret' then 'secret'
-    when bare in ('id', 'signalid', 'alertid') then 'id'
-    when bare in ('exchange', 'venue', 'broker') then 'exchange'
-    when bare = 'environment' then 'environment'
-    when bare in ('symbol', 'ticker', 'underlying') then 'symbol'
-    when bare in ('action', 'side') then 'action'
-    when bare in ('ordertype', 'type') then 'order_type'
-    when bare in ('price', 'limitprice') then 'price'
-    when bare in ('quantity', 'qty', 'contracts', 'units', 'shares') then 'quantity'
-    when bare in ('positionsizeusd', 'amountusd') then 'position_size_usd'
-    when bare in ('positionsizepercent', 'sizepercent', 'size') then 'position_size_percent'
-    when bare in ('stoplosspercent', 'stoploss') then 'stop_loss_percent'
-    when bare in ('takeprofitpercent', 'takeprofit') then 'take_profit_percent'
-    when bare in ('trailingstoppips', 'trailingstop') then 'trailing_stop_pips'
-    when bare in ('closepercent', 'sellpercentage') then 'close_percent'
-    when bare in ('timestamp', 'time', 'timenow') then 'timestamp'
-    when bare in ('right', 'optiontype') then 'right'
-    else coalesce((
-      select k from unnest('{reduce_only,dry_run,market_position,market_position_size,stop_price,time_in_force,
-        risk_percent,risk_usd,leverage,stop_loss_price,take_profit_price,take_profits,trailing_stop_percent,
-        use_trailing_stop,strategy,strategy_id,strike,expiration,dte,option_symbol,exit_strategy,legs}'::text[]) k
-      where replace(k, '_', '') = bare
-    ), p_name)
-  end;
+  -- One constant, looked up: this runs for every name of every alert.
+  return coalesce('{
+    "secret": "secret",
+    "id": "id", "signalid": "id", "alertid": "id",
+    "exchange": "exchange", "venue": "exchange", "broker": "exchange",
+    "environment": "environment",
+    "symbol": "symbol", "ticker": "symbol", "underlying": "symbol",
+    "action": "action", "side": "action",
+    "marketposition": "market_position",
+    "prevmarketposition": "prev_market_position",
+    "marketpositionsize": "market_position_size",
+    "ordertype": "order_type", "type": "order_type",
+    "price": "price", "limitprice": "price",
+    "stopprice": "stop_price",
+    "timeinforce": "time_in_force",
+    "quantity": "quantity", "qty": "quantity", "contracts": "quantity", "units": "quantity", "shares": "quantity",
+    "positionsizeusd": "position_size_usd", "amountusd": "position_size_usd",
+    "positionsizepercent": "position_size_percent", "sizepercent": "position_size_percent",
+    "size": "position_size_percent",
+    "riskpercent": "risk_percent", "riskusd": "risk_usd",
+    "leverage": "leverage",
+    "stoplosspercent": "stop_loss_percent", "stoploss": "stop_loss_percent",
+    "takeprofitpercent": "take_profit_percent", "takeprofit": "take_profit_percent",
+    "stoplossprice": "stop_loss_price", "takeprofitprice": "take_profit_price",
+    "takeprofits": "take_profits",
+    "trailingstoppercent": "trailing_stop_percent",
+    "trailingstoppips": "trailing_stop_pips", "trailingstop": "trailing_stop_pips",
+    "usetrailingstop": "use_trailing_stop",
+    "closepercent": "close_percent", "sellpercentage": "close_percent",
+    "reduceonly": "reduce_only",
+    "strategy": "strategy", "strategyid": "strategy_id",
+    "timestamp": "timestamp", "time": "timestamp", "timenow": "timestamp",
+    "right": "right", "optiontype": "right",
+    "strike": "strike", "expiration": "expiration", "dte": "dte", "optionsymbol": "option_symbol",
+    "exitstrategy": "exit_strategy",
+    "legs": "legs",
+    "dryrun": "dry_run"
+  }'::jsonb ->> private.bare_word(p_name), p_name);
+end
+$$;
+
+-- How the value of a field is read; null for a name that is none of the language.
+create function private.field_kind(p_name text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return '{
+    "id": "id", "exchange": "exchange", "environment": "environment", "symbol": "symbol", "action": "action",
+    "market_position": "market_position", "prev_market_position": "market_position",
+    "market_position_size": "zero_or_more", "order_type": "order_type", "price": "above_zero",
+    "stop_price": "above_zero", "time_in_force": "time_in_force", "quantity": "above_zero",
+    "position_size_usd": "above_zero", "position_size_percent": "percent", "risk_percent": "percent",
+    "risk_usd": "above_zero", "leverage": "leverage", "stop_loss_percent": "distance",
+    "take_profit_percent": "distance", "stop_loss_price": "above_zero", "take_profit_price": "above_zero",
+    "take_profits": "take_profits", "trailing_stop_percent": "percent", "trailing_stop_pips": "above_zero",
+    "use_trailing_stop": "switch", "close_percent": "part", "reduce_only": "switch", "strategy": "name",
+    "strategy_id": "uuid", "timestamp": "time", "right": "right", "strike": "above_zero", "expiration": "day",
+    "dte": "days", "option_symbol": "option_symbol", "exit_strategy": "exit_strategy", "legs": "legs",
+    "dry_run": "switch"
+  }'::jsonb ->> p_name;
+end
+$$;
+
+-- What a value of the kind has to be, in the words of a sentence that ends with it.
+create function private.kind_in_words(p_kind text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return '{
+    "id": "a text of at most 128 characters",
+    "exchange": "aster, oanda, tradier, tradier_options, tastytrade or paper",
+    "environment": "production (live), sandbox (practice, testnet) or paper",
+    "symbol": "a symbol such as BTCUSDT, EUR_USD or AAPL",
+    "action": "buy (long), sell (short), close (exit, flat), close_long, close_short, close_all or cancel",
+    "leg_action": "buy or sell",
+    "market_position": "long, short or flat",
+    "order_type": "market, limit, stop or stop_limit",
+    "time_in_force": "gtc, day, ioc or fok",
+    "right": "call or put",
+    "exit_strategy": "fixed_tp_sl, time_1h, time_2h or eod",
+    "above_zero": "a plain number above zero, such as 1.5",
+    "zero_or_more": "a plain number, zero or more, such as 1.5",
+    "percent": "a percent above 0 and at most 100, such as 2.5",
+    "distance": "a percent of the entry price, above 0 and below 1000, such as 2.5; a price belongs into the field whose name ends with _price",
+    "part": "a percent from 0.1 to 100",
+    "leverage": "a whole number from 1 to 1000",
+    "days": "a whole number of days from 0 to 3650",
+    "ratio": "a whole number from 1 to 100",
+    "switch": "true or false",
+    "name": "a name of at most 100 characters",
+    "uuid": "the id of one of your strategies",
+    "time": "unix seconds, unix milliseconds or a time such as 2026-04-17T14:30:00Z",
+    "day": "a day that exists, such as 2026-04-17",
+    "option_symbol": "an OCC symbol such as AAPL260417C00200000",
+    "take_profits": "a list such as [{\"percent\":2,\"quantity_percent\":50},{\"price\":120,\"quantity_percent\":50}]",
+    "legs": "a list such as [{\"action\":\"buy\",\"right\":\"call\",\"strike\":200,\"expiration\":\"2026-04-17\"},{\"action\":\"sell\",\"right\":\"call\",\"strike\":210,\"expiration\":\"2026-04-17\"}]"
+  }'::jsonb ->> p_kind;
 end
 $$;
 
@@ -3983,79 +4077,112 @@ set timezone = 'UTC'
 as $$
 declare
   value text := btrim(p_value);
+  moment timestamptz;
 begin
   if value ~ '^[0-9]{9,10}(\.[0-9]{1,6})?$' then
-    return to_timestamp(value::numeric::float8);
+    moment := to_timestamp(value::numeric::float8);
   elsif value ~ '^[0-9]{12,13}$' then
-    return to_timestamp((value::numeric / 1000)::float8);
+    moment := to_timestamp((value::numeric / 1000)::float8);
   elsif value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)? ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$'
     then
-    return value::timestamptz;
+    moment := value::timestamptz;
   end if;
-  return null;
+  -- The worker reads no others.
+  return case when moment >= '1971-01-01' and moment < '2199-01-01' then moment end;
 -- A day or an offset that does not exist.
 exception when data_exception then
   return null;
 end
 $$;
 
-create function private.parse_action(p_value text) returns text
+create function private.parse_day(p_value text) returns date
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return case lower(btrim(p_value))
-    when 'buy' then 'buy'
-    when 'long' then 'buy'
-    when 'sell' then 'sell'
-    when 'short' then 'sell'
-    when 'close' then 'close'
-    when 'exit' then 'close'
-    when 'flat' then 'close'
-    when 'close_long' then 'close_long'
-    when 'close_short' then 'close_short'
-  end;
+  -- The worker reads no others.
+  return case when p_value ~ '^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-[0-9]{2}-[0-9]{2}$'
+    then make_date(left(p_value, 4)::integer, substr(p_value, 6, 2)::integer, right(p_value, 2)::integer) end;
+-- A day that does not exist.
+exception when data_exception then
+  return null;
 end
 $$;
 
-create function private.parse_environment(p_value text) returns text
+-- One of the words that a field of the kind may have, in its canonical spelling; null when it is none of them.
+create function private.parse_word(p_kind text, p_value text) returns text
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return case lower(btrim(p_value))
-    when 'production' then 'production'
-    when 'live' then 'production'
-    when 'sandbox' then 'sandbox'
-    when 'practice' then 'sandbox'
-    when 'testnet' then 'sandbox'
-    when 'paper' then 'paper'
+  return '{
+    "action": {
+      "buy": "buy", "long": "buy", "sell": "sell", "short": "sell", "close": "close", "exit": "close", "flat": "close",
+      "closelong": "close_long", "closeshort": "close_short", "closeall": "close_all", "cancel": "cancel"
+    },
+    "leg_action": {"buy": "buy", "sell": "sell"},
+    "environment": {
+      "production": "production", "live": "production", "sandbox": "sandbox", "practice": "sandbox",
+      "testnet": "sandbox", "paper": "paper"
+    },
+    "market_position": {"long": "long", "short": "short", "flat": "flat"},
+    "order_type": {"market": "market", "limit": "limit", "stop": "stop", "stoplimit": "stop_limit"},
+    "time_in_force": {"gtc": "gtc", "day": "day", "ioc": "ioc", "fok": "fok"},
+    "right": {"call": "call", "c": "call", "put": "put", "p": "put"},
+    "exit_strategy": {"fixedtpsl": "fixed_tp_sl", "time1h": "time_1h", "time2h": "time_2h", "eod": "eod"}
+  }'::jsonb -> p_kind ->> private.bare_word(p_value);
+end
+$$;
+
+-- A number as jsonb: amounts as text, counts as number. Null when it is none, or out of the range of its kind.
+create function private.parse_number(p_kind text, p_value text) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  plain text := private.plain_decimal(p_value);
+  amount numeric := plain::numeric;
+begin
+  return case
+    when p_kind in ('leverage', 'days', 'ratio') then case
+      when amount = trunc(amount) and (
+        p_kind = 'leverage' and amount between 1 and 1000
+        or p_kind = 'days' and amount between 0 and 3650
+        or p_kind = 'ratio' and amount between 1 and 100) then to_jsonb(amount) end
+    when p_kind = 'above_zero' and amount > 0
+      or p_kind = 'zero_or_more' and amount >= 0
+      or p_kind = 'percent' and amount > 0 and amount <= 100
+      or p_kind = 'distance' and amount > 0 and amount < 1000
+      or p_kind = 'part' and amount between 0.1 and 100 then to_jsonb(plain)
   end;
 end
 $$;
 
--- One field's canonical value as jsonb, or null when it cannot be understood.
-create function private.parse_field(p_name text, p_value text) returns jsonb
+-- One value as jsonb, or null when it cannot be understood. Lists have functions of their own.
+create function private.parse_value(p_kind text, p_value text) returns jsonb
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   return case
-    when p_name in ('quantity', 'position_size_usd', 'price', 'close_percent')
-      then to_jsonb(case when private.plain_decimal(p_value)::numeric > 0
-        and (p_name <> 'close_percent' or private.plain_decimal(p_value)::numeric between 0.1 and 100)
-        then private.plain_decimal(p_value) end)
-    when p_name in ('reduce_only', 'dry_run') then to_jsonb(private.parse_boolean(p_value))
-    when p_name = 'timestamp' then to_jsonb(private.parse_time(p_value))
-    when p_name = 'symbol' then to_jsonb(private.canonical_symbol(null, p_value))
-    when p_name = 'action' then to_jsonb(private.parse_action(p_value))
-    when p_name = 'environment' then to_jsonb(private.parse_environment(p_value))
-    when p_name = 'exchange' then to_jsonb(lower(btrim(p_value)))
-    when p_name = 'order_type' then to_jsonb(lower(btrim(p_value)))
-    when p_name = 'id' and length(p_value) <= 128 then to_jsonb(p_value)
+    when p_kind in ('above_zero', 'percent', 'distance', 'zero_or_more', 'part', 'leverage', 'days', 'ratio')
+      then private.parse_number(p_kind, p_value)
+    when p_kind = 'symbol' then to_jsonb(private.canonical_symbol(null, p_value))
+    when p_kind = 'time' then to_jsonb(private.parse_time(p_value))
+    when p_kind = 'switch' then to_jsonb(private.parse_boolean(p_value))
+    when p_kind = 'exchange' then to_jsonb(lower(btrim(p_value)))
+    when p_kind = 'id' then case when length(p_value) <= 128 then to_jsonb(p_value) end
+    when p_kind = 'name' then case when length(p_value) <= 100 then to_jsonb(p_value) end
+    when p_kind = 'day' then to_jsonb(private.parse_day(p_value))
+    when p_kind = 'uuid' then case
+      when p_value ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' then to_jsonb(lower(p_value)) end
+    when p_kind = 'option_symbol' then to_jsonb(private.option_symbol(
+      regexp_replace(upper(p_value collate "C"), '^[A-Z0-9_]+:', '')))
+    else to_jsonb(private.parse_word(p_kind, p_value))
   end;
 end
 $$;
@@ -4182,8 +4309,30 @@ as $$
   where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
 $$;
 
--- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values:
--- jsonb would keep the last one and nobody would know.
+-- A name that stands twice with different values, in an object or in one of a list: jsonb would keep the last one and
+-- nobody would know.
+create function private.repeated_name(p_json json) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if json_typeof(p_json) = 'object' then
+    return (
+      select min(k.key)
+      from (select e.key from json_each(p_json) e group by e.key having count(distinct e.value::jsonb) > 1) k
+    );
+  elsif json_typeof(p_json) = 'array' then
+    return (
+      select min(private.repeated_name(i.value)) from json_array_elements(p_json) i
+      where json_typeof(i.value) = 'object'
+    );
+  end if;
+  return null;
+end
+$$;
+
+-- JSON first, else pairs; null when it is neither. "twice" is a name that stands there twice with different values.
 create function private.read_body(p_body text, out pairs jsonb, out twice text)
 language plpgsql
 immutable
@@ -4192,12 +4341,14 @@ as $$
 begin
   begin
     pairs := p_body::jsonb;
-    if jsonb_typeof(pairs) = 'object' then
-      select min(k.key) into twice from (
-        select e.key from json_each(p_body::json) e group by e.key having count(distinct e.value::jsonb) > 1
-      ) k;
-    else
+    if jsonb_typeof(pairs) <> 'object' then
       pairs := null;
+      return;
+    end if;
+    twice := private.repeated_name(p_body::json);
+    if twice is null and strpos(p_body, '[') > 0 then
+      select min(private.repeated_name(e.value)) into twice from json_each(p_body::json) e
+      where json_typeof(e.value) = 'array' and private.canonical_name(e.key) in ('take_profits', 'legs');
     end if;
     return;
   exception
@@ -4227,73 +4378,6 @@ begin
 end
 $$;
 
-create function private.is_executed_field(p_name text) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return p_name in (
-    'id', 'exchange', 'environment', 'symbol', 'action', 'order_type', 'price', 'quantity', 'position_size_usd',
-    'close_percent', 'reduce_only', 'timestamp', 'dry_run');
-end
-$$;
-
--- Fields of the alert language that change what is executed. An alert that carries one which is not executed yet is
--- refused: an entry without the stop that its trader asked for is worse than no entry.
-create function private.is_pending_field(p_name text) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return p_name in (
-    'market_position', 'market_position_size', 'stop_price', 'time_in_force', 'position_size_percent', 'risk_percent',
-    'risk_usd', 'leverage', 'stop_loss_percent', 'take_profit_percent', 'stop_loss_price', 'take_profit_price',
-    'take_profits', 'trailing_stop_percent', 'trailing_stop_pips', 'use_trailing_stop', 'strategy', 'strategy_id',
-    'right', 'strike', 'expiration', 'dte', 'option_symbol', 'exit_strategy', 'legs');
-end
-$$;
-
--- What can only make a position smaller. It passes the plan limit and a lane under review.
-create function private.is_exit(p_fields jsonb) returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return coalesce(p_fields ->> 'action' like 'close%' or (p_fields ->> 'reduce_only')::boolean, false);
-end
-$$;
-
-create function private.check_alert(p_fields jsonb, out reason_code text, out reason text)
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  exit_action boolean := p_fields ->> 'action' like 'close%';
-begin
-  if p_fields -> 'symbol' is null or p_fields -> 'action' is null then
-    reason_code := 'missing_field';
-    reason := format('The alert has no "%s".', case when p_fields -> 'symbol' is null then 'symbol' else 'action' end);
-  elsif p_fields ->> 'order_type' not in ('market', 'limit', 'stop', 'stop_limit') then
-    reason_code := 'invalid_value';
-    reason := format('"order_type" is "%s"; known are market, limit, stop and stop_limit.',
-      left(p_fields ->> 'order_type', 60));
-  elsif p_fields ->> 'order_type' <> 'market' then
-    reason_code := 'not_supported';
-    reason := format('"order_type" is "%s"; only market orders are executed so far.', p_fields ->> 'order_type');
-  elsif p_fields -> 'quantity' is not null and p_fields -> 'position_size_usd' is not null then
-    reason_code := 'size_conflict';
-    reason := 'The alert has both "quantity" and "position_size_usd"; send one of them.';
-  elsif p_fields -> 'close_percent' is not null and not exit_action then
-    reason_code := 'unknown_field_combination';
-    reason := '"close_percent" belongs to a closing action; this alert''s action is "' || (p_fields ->> 'action') || '".';
-  end if;
-end
-$$;
-
 -- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
 create function private.read_fields(
   p_pairs jsonb, out fields jsonb, out symbol_text text, out warnings text[], out reason_code text, out reason text
@@ -4306,6 +4390,8 @@ set timezone = 'UTC'
 as $$
 declare
   pair record;
+  kind text;
+  list record;
   value jsonb;
   given_names jsonb := '[]'::jsonb;
 begin
@@ -4318,15 +4404,24 @@ begin
     )
     select n.* from named n
     -- TradingView leaves a placeholder without a value empty.
-    where n.name <> 'secret' and coalesce(n.text, '') <> ''
+    where n.name <> 'secret' and coalesce(n.text, '') not in ('', '[]')
     order by n.key
   loop
-    if private.is_executed_field(pair.name) then
+    kind := private.field_kind(pair.name);
+    if kind is null then
+      warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
+    elsif kind in ('take_profits', 'legs') then
+      select l.value, l.reason_code, l.reason into list from private.parse_list(kind, pair.given) l;
+      reason := coalesce(reason, list.reason);
+      reason_code := coalesce(reason_code, list.reason_code);
+      fields := fields || jsonb_build_object(kind, list.value);
+    else
       value := case when jsonb_typeof(pair.given) not in ('object', 'array')
-        then private.parse_field(pair.name, pair.text) end;
-      if value is null or value = 'null' then
+        then private.parse_value(kind, pair.text) end;
+      if value is null then
         reason_code := coalesce(reason_code, 'invalid_value');
-        reason := coalesce(reason, format('"%s" is "%s", which is not understood.', left(pair.key, 60), left(pair.text, 60)));
+        reason := coalesce(reason, format('"%s" is "%s"; it must be %s.', left(pair.key, 60), left(pair.text, 60),
+          private.kind_in_words(kind)));
       elsif pair.name = 'timestamp' and given_names ? 'timestamp' then
         -- {{time}} is the bar's, {{timenow}} the alert's own; a template may carry both, and the later one is meant.
         fields := fields || jsonb_build_object('timestamp', to_jsonb(greatest(
@@ -4339,11 +4434,6 @@ begin
         given_names := given_names || to_jsonb(pair.name);
         symbol_text := case when pair.name = 'symbol' then pair.text else symbol_text end;
       end if;
-    elsif private.is_pending_field(pair.name) then
-      reason_code := coalesce(reason_code, 'not_supported');
-      reason := coalesce(reason, format('"%s" is not executed yet; remove it from the alert.', left(pair.key, 60)));
-    else
-      warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
     end if;
   end loop;
 end
@@ -4394,13 +4484,576 @@ begin
   select body.pairs ->> s.name into result.secret
   from unnest(secret_names) with ordinality as s (name, n)
   where jsonb_typeof(body.pairs -> s.name) = 'string' order by s.n limit 1;
-  if body.twice is not null and result.fields is not null then
+  if result.fields is null then
+    return result;
+  elsif body.twice is not null then
     result.reason_code := 'unknown_field_combination';
     result.reason := format('The alert says "%s" twice with different values.', left(body.twice, 60));
   elsif result.reason_code is null then
-    select c.reason_code, c.reason into result.reason_code, result.reason from private.check_alert(result.fields) c;
+    result := private.complete_alert(result);
+  end if;
+  if result.fields ->> 'exchange' = 'tradier_options' then
+    result.fields := result.fields || '{"exchange": "tradier"}';
   end if;
   return result;
+end
+$$;
+-- The two lists of the alert language: several take-profits, and the options of a spread. Pure functions.
+
+-- A list as it stands in the body, or as JSON in text, which is how key=value pairs carry it; null when it is neither.
+create function private.read_list(p_given jsonb) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  found jsonb := p_given;
+begin
+  if jsonb_typeof(found) = 'string' then
+    found := (p_given #>> '{}')::jsonb;
+    if private.is_outsized(found) or private.repeated_name((p_given #>> '{}')::json) is not null then
+      return null;
+    end if;
+  end if;
+  return case when jsonb_typeof(found) = 'array' then found end;
+exception
+  -- Not JSON, or JSON that text, numeric or the stack cannot hold.
+  when data_exception or program_limit_exceeded then
+    return null;
+end
+$$;
+
+-- One object of a list. p_names says what may stand in it: a spelling's bare word, and the name and kind that it means.
+create function private.read_item(
+  p_item jsonb, p_names jsonb, out fields jsonb, out reason_code text, out reason text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  pair record;
+  meant jsonb;
+  value jsonb;
+begin
+  fields := '{}';
+  for pair in
+    select e.key, e.value as given, private.trim_blank(e.value #>> '{}') as text from jsonb_each(p_item) e order by e.key
+  loop
+    meant := p_names -> private.bare_word(pair.key);
+    if coalesce(pair.text, '') = '' then
+      continue;
+    elsif meant is null then
+      reason_code := 'invalid_value';
+      reason := format('"%s" is no field of it', left(pair.key, 60));
+      return;
+    end if;
+    value := case when jsonb_typeof(pair.given) not in ('object', 'array')
+      then private.parse_value(meant ->> 1, pair.text) end;
+    if coalesce(value, 'null') = 'null' then
+      reason_code := 'invalid_value';
+      reason := format('"%s" is "%s"; it must be %s', left(pair.key, 60), left(pair.text, 60),
+        private.kind_in_words(meant ->> 1));
+      return;
+    elsif fields -> (meant ->> 0) <> value then
+      reason_code := 'unknown_field_combination';
+      reason := format('it says "%s" twice with different values', meant ->> 0);
+      return;
+    end if;
+    fields := fields || jsonb_build_object(meant ->> 0, value);
+  end loop;
+end
+$$;
+
+-- What an item needs beside values that are understood.
+create function private.check_item(p_kind text, p_item jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  missing text;
+begin
+  if p_kind = 'take_profits' and p_item ?& '{percent,price}' then
+    reason_code := 'unknown_field_combination';
+    reason := 'it has both "percent" and "price"; keep one of them';
+    return;
+  elsif p_kind = 'take_profits' then
+    missing := case
+      when not p_item ?| '{percent,price}' then '"percent" or "price"'
+      when not p_item ? 'quantity_percent' then '"quantity_percent", its share of the position' end;
+  else
+    select '"' || n.name || '"' into missing
+    from unnest('{action,right,strike,expiration}'::text[]) with ordinality as n (name, place)
+    where not p_item ? n.name order by n.place limit 1;
+  end if;
+  if missing is not null then
+    reason_code := 'missing_field';
+    reason := 'it has no ' || missing;
+  end if;
+end
+$$;
+
+-- A whole list in canonical form, or the first thing against it.
+create function private.parse_list(
+  p_kind text, p_given jsonb, out value jsonb, out reason_code text, out reason text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  items jsonb := private.read_list(p_given);
+  names jsonb := (case p_kind
+    when 'take_profits' then '{"percent": ["percent", "distance"], "price": ["price", "above_zero"],
+      "quantitypercent": ["quantity_percent", "percent"]}'
+    else '{"action": ["action", "leg_action"], "side": ["action", "leg_action"], "right": ["right", "right"],
+      "optiontype": ["right", "right"], "strike": ["strike", "above_zero"], "expiration": ["expiration", "day"],
+      "ratio": ["ratio", "ratio"]}' end)::jsonb;
+  item record;
+  found record;
+  checked record;
+begin
+  if items is null or jsonb_array_length(items) > 20 then
+    reason_code := 'invalid_value';
+    reason := format('"%s" must be %s.', p_kind, private.kind_in_words(p_kind));
+    return;
+  end if;
+  value := '[]';
+  for item in select e.value as given, e.place from jsonb_array_elements(items) with ordinality as e (value, place) loop
+    if jsonb_typeof(item.given) <> 'object' then
+      reason_code := 'invalid_value';
+      reason := format('Number %s of "%s" is no object; it must be %s.', item.place, p_kind, private.kind_in_words(p_kind));
+      return;
+    end if;
+    select * into found from private.read_item(item.given, names);
+    select * into checked from private.check_item(p_kind, found.fields);
+    reason_code := coalesce(found.reason_code, checked.reason_code);
+    if reason_code is not null then
+      reason := format('Number %s of "%s" is wrong: %s.', item.place, p_kind, coalesce(found.reason, checked.reason));
+      return;
+    end if;
+    value := value || jsonb_build_array(case p_kind when 'legs' then '{"ratio": 1}' else '{}' end::jsonb || found.fields);
+  end loop;
+  select c.reason_code, c.reason into reason_code, reason from private.check_list(p_kind, value) c;
+end
+$$;
+
+-- What a list may be as a whole.
+create function private.check_list(p_kind text, p_list jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  number_of_items integer := jsonb_array_length(p_list);
+  share numeric;
+begin
+  if p_kind = 'take_profits' and number_of_items > 10 then
+    reason_code := 'invalid_value';
+    reason := format('"take_profits" has %s targets; 10 is the most.', number_of_items);
+  elsif p_kind = 'take_profits' then
+    select sum((t.value ->> 'quantity_percent')::numeric) into share from jsonb_array_elements(p_list) t;
+    if share > 100 then
+      reason_code := 'invalid_value';
+      reason := format('The targets of "take_profits" close %s percent of the position together; 100 is the most.', share);
+    end if;
+  elsif number_of_items not between 2 and 4 then
+    reason_code := 'invalid_value';
+    reason := format('"legs" has %s; a spread has 2 to 4 options. One option alone is named by "right", "strike" and '
+      '"expiration".', number_of_items);
+  elsif number_of_items > (
+    select count(distinct l.value - '{action,ratio}'::text[]) from jsonb_array_elements(p_list) l
+  ) then
+    reason_code := 'unknown_field_combination';
+    reason := '"legs" names one option twice; give it one leg with a "ratio".';
+  end if;
+end
+$$;
+-- What the fields of an alert mean together, and which of them contradict each other. Pure functions but for the day.
+
+-- What can only make a position smaller. It passes the plan limit and a lane under review.
+create function private.is_exit(p_fields jsonb) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case p_fields ->> 'market_position'
+    -- The state that is wanted decides: reaching it may open, whatever the action.
+    when 'long' then false
+    when 'short' then false
+    when 'flat' then true
+    else coalesce(
+      p_fields ->> 'action' like 'close%' or p_fields ->> 'action' = 'cancel' or (p_fields ->> 'reduce_only')::boolean, false)
+  end;
+end
+$$;
+
+create function private.is_option_symbol(p_symbol text) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(p_symbol ~ '^[A-Z][A-Z0-9]{0,5}[0-9]{6}[CP][0-9]{8}$', false);
+end
+$$;
+
+-- What an OCC symbol says of its option, in the alert's own fields.
+create function private.option_parts(p_symbol text) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  tail text := right(p_symbol, 15);
+begin
+  return jsonb_build_object(
+    'right', case substr(tail, 7, 1) when 'C' then 'call' else 'put' end,
+    'strike', trim_scale(right(tail, 8)::numeric / 1000)::text,
+    'expiration', format('20%s-%s-%s', left(tail, 2), substr(tail, 3, 2), substr(tail, 5, 2)));
+end
+$$;
+
+-- An OCC symbol, in "symbol" or in "option_symbol", becomes the symbol, and says what "right", "strike" and "expiration"
+-- would say.
+create function private.complete_option(p_alert private.parsed_alert) returns private.parsed_alert
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  named text := p_alert.fields ->> 'option_symbol';
+  symbol text := coalesce(named, p_alert.fields ->> 'symbol');
+  underlying text := replace(p_alert.fields ->> 'symbol', '.', '');
+  parts jsonb;
+  other text;
+begin
+  if named is not null and underlying <> named
+    -- SPXW is an option on SPX, and AAPL1 one on AAPL.
+    and not starts_with(left(named, -15), underlying) and not starts_with(underlying, left(named, -15)) then
+    p_alert.reason_code := 'unknown_field_combination';
+    p_alert.reason := format('"option_symbol" is %s, which is no option on the "symbol" %s; send one of them.', named,
+      p_alert.fields ->> 'symbol');
+    return p_alert;
+  end if;
+  if named is not null then
+    p_alert.fields := p_alert.fields - 'option_symbol' || jsonb_build_object('symbol', named);
+    p_alert.symbol_text := named;
+  end if;
+  parts := private.option_parts(symbol);
+  select p.key into other from jsonb_each(parts) p where p_alert.fields -> p.key <> p.value order by p.key limit 1;
+  other := coalesce(other, case when p_alert.fields ? 'dte' then 'dte' end);
+  if other is not null then
+    p_alert.reason_code := 'unknown_field_combination';
+    p_alert.reason := format('The option %s is of %s, a %s with the strike %s; "%s" is %s. Remove "%s".', symbol,
+      parts ->> 'expiration', parts ->> 'right', parts ->> 'strike', other, p_alert.fields ->> other, other);
+  end if;
+  p_alert.fields := p_alert.fields - '{right,strike,expiration}'::text[];
+  return p_alert;
+end
+$$;
+
+-- One message often serves a strategy's entries and exits, so what only an entry can use does not hold an exit back: it is
+-- left out, and listed as a warning where the alert asks for an exit by its action.
+create function private.leave_out_idle(p_alert private.parsed_alert) returns private.parsed_alert
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  flat boolean := p_alert.fields ->> 'market_position' = 'flat';
+  idle text[] := '{leverage,stop_loss_percent,take_profit_percent,stop_loss_price,take_profit_price,take_profits,
+    trailing_stop_percent,trailing_stop_pips,use_trailing_stop,exit_strategy}'::text[];
+begin
+  if coalesce(flat, false) then
+    idle := idle || '{quantity,position_size_usd,position_size_percent,risk_percent,risk_usd,market_position_size}'::text[];
+  elsif p_alert.fields ->> 'action' not in ('buy', 'sell') then
+    idle := idle || '{position_size_percent,risk_percent,risk_usd}'::text[];
+  end if;
+  if p_alert.fields ?| idle then
+    if flat is null then
+      p_alert.warnings := p_alert.warnings || array(
+        select format('"%s" has no effect on an exit', k.name)
+        from jsonb_object_keys(p_alert.fields) k (name) where k.name = any(idle) order by k.name
+      );
+    end if;
+    p_alert.fields := p_alert.fields - idle;
+  end if;
+  return p_alert;
+end
+$$;
+
+-- Adds what follows from what was said, and then checks it.
+create function private.complete_alert(p_alert private.parsed_alert) returns private.parsed_alert
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  checked record;
+begin
+  if not p_alert.fields ? 'action' and p_alert.fields ? 'market_position' then
+    p_alert.fields := p_alert.fields || jsonb_build_object('action', case p_alert.fields ->> 'market_position'
+      when 'long' then 'buy' when 'short' then 'sell' else 'close' end);
+  end if;
+  if p_alert.fields ->> 'action' = 'close_all' then
+    if p_alert.fields ?| '{symbol,option_symbol}' then
+      p_alert.warnings := p_alert.warnings || 'close_all closes every symbol of the account; "symbol" has no effect'::text;
+    end if;
+    p_alert.fields := p_alert.fields - 'option_symbol' || '{"symbol": "*"}';
+    p_alert.symbol_text := null;
+  elsif p_alert.fields ? 'option_symbol' or private.is_option_symbol(p_alert.fields ->> 'symbol') then
+    p_alert := private.complete_option(p_alert);
+  end if;
+  if private.is_exit(p_alert.fields) then
+    p_alert := private.leave_out_idle(p_alert);
+  end if;
+  if p_alert.reason_code is null then
+    select c.reason_code, c.reason into checked from private.check_alert(p_alert.fields) c;
+    p_alert.reason_code := checked.reason_code;
+    p_alert.reason := checked.reason;
+  end if;
+  return p_alert;
+end
+$$;
+
+-- Of fields that say one thing, those that are there, when they are more than one.
+create function private.said_twice(p_fields jsonb, p_names text[]) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  given text[] := array(
+    select n.name from unnest(p_names) with ordinality as n (name, place) where p_fields ? n.name order by n.place
+  );
+begin
+  return case when cardinality(given) > 1 then '"' || array_to_string(given, '" and "') || '"' end;
+end
+$$;
+
+create function private.check_sizes(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  sizes text := private.said_twice(p_fields, '{quantity,position_size_usd,position_size_percent,risk_percent,risk_usd,
+    close_percent}');
+begin
+  if p_fields ? 'close_percent' and (
+    p_fields ->> 'action' not in ('close', 'close_long', 'close_short') or p_fields ? 'market_position') then
+    reason_code := 'unknown_field_combination';
+    reason := case
+      when p_fields ? 'market_position' then
+        '"close_percent" and "market_position" contradict each other; "market_position_size" says how much is to stay open.'
+      else format('"close_percent" belongs to close, close_long and close_short; this alert''s action is "%s".',
+        p_fields ->> 'action') end;
+  elsif sizes is not null then
+    reason_code := 'size_conflict';
+    reason := format('The alert has %s, which both say how much; send one of them.', sizes);
+  end if;
+end
+$$;
+
+create function private.check_exits(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  twice text := coalesce(
+    private.said_twice(p_fields, '{stop_loss_percent,stop_loss_price}'),
+    private.said_twice(p_fields, '{take_profit_percent,take_profit_price,take_profits}'),
+    private.said_twice(p_fields, '{trailing_stop_percent,trailing_stop_pips}'),
+    private.said_twice(p_fields, '{stop_loss_price,trailing_stop_percent,trailing_stop_pips}'),
+    private.said_twice(p_fields, '{stop_loss_percent,trailing_stop_percent,trailing_stop_pips}'),
+    case when (p_fields ->> 'use_trailing_stop')::boolean
+      then private.said_twice(p_fields, '{stop_loss_price,use_trailing_stop}') end);
+begin
+  if twice is not null then
+    reason_code := 'unknown_field_combination';
+    reason := format('The alert has %s, which both say where to leave the position; send one of them.', twice);
+  end if;
+end
+$$;
+
+create function private.check_target(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  wanted text := p_fields ->> 'market_position';
+begin
+  reason := case
+    when wanted is null then '"market_position_size" says how much of a "market_position", and the alert has none; send '
+      '"quantity" instead.'
+    when p_fields ->> 'action' in ('cancel', 'close_all') then format(
+      'The action "%s" and "market_position" contradict each other; send one of them.', p_fields ->> 'action')
+    when p_fields ? 'legs' then 'A spread has no "market_position"; send the action buy or close.'
+    when wanted <> 'flat' and (p_fields ->> 'reduce_only')::boolean then format(
+      '"reduce_only" and the "market_position" %s contradict each other, because it may have to be opened; send one of '
+      'them.', wanted)
+    when wanted <> 'flat' and (p_fields ->> 'market_position_size')::numeric = 0 then format(
+      '"market_position" is %s and "market_position_size" is 0; a size of 0 is flat.', wanted)
+  end;
+  reason_code := case when reason is not null then 'unknown_field_combination' end;
+end
+$$;
+
+create function private.check_spread(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  other text;
+begin
+  select k.name into other from jsonb_object_keys(p_fields) k (name)
+  where k.name in ('right', 'strike', 'expiration', 'dte', 'exit_strategy') order by k.name limit 1;
+  if other is not null or private.is_option_symbol(p_fields ->> 'symbol') then
+    reason_code := 'unknown_field_combination';
+    reason := case
+      when other is not null then format('"legs" name the options of a spread, "%s" belongs to one option alone; send '
+        'one of them.', other)
+      else format('The symbol of a spread is what its options are on, and %s is an option.', p_fields ->> 'symbol') end;
+  end if;
+end
+$$;
+
+create function private.check_option(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  named boolean := p_fields ? 'right' or private.is_option_symbol(p_fields ->> 'symbol');
+  lone text;
+begin
+  select k.name into lone from jsonb_object_keys(p_fields) k (name)
+  where k.name in ('strike', 'expiration', 'dte', 'exit_strategy') order by k.name limit 1;
+  if p_fields ?& '{expiration,dte}' then
+    reason_code := 'unknown_field_combination';
+    reason := 'The alert has "expiration" and "dte", which both say when the option ends; send one of them.';
+  elsif not named and lone is not null then
+    reason_code := 'missing_field';
+    reason := format('"%s" belongs to an option, and the alert has no "right"; send "right":"call" or "right":"put".', lone);
+  elsif not named and p_fields ->> 'action' not in ('cancel', 'close_all') then
+    reason_code := 'missing_field';
+    reason := '"exchange" is "tradier_options", and the alert names no option; send "right":"call" or "right":"put", an '
+      'OCC symbol or "legs". For shares the exchange is tradier.';
+  elsif p_fields ? 'right' and p_fields ->> 'symbol' !~ '^[A-Z]{1,6}([.-][A-Z]{1,3})?$' then
+    reason_code := 'unknown_field_combination';
+    reason := format('"right" asks for an option on a share, and "symbol" is "%s".', left(p_fields ->> 'symbol', 60));
+  end if;
+end
+$$;
+
+-- The first day that has passed, of those on which the options of an entry end. Options of an exit may have ended.
+create function private.check_days(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  today date := (statement_timestamp() at time zone 'America/New_York')::date;
+  day date := least(
+    (p_fields ->> 'expiration')::date,
+    case when private.is_option_symbol(p_fields ->> 'symbol')
+      then private.parse_day(private.option_parts(p_fields ->> 'symbol') ->> 'expiration') end,
+    (select min((l.value ->> 'expiration')::date) from jsonb_array_elements(p_fields -> 'legs') l));
+begin
+  if day < today and not private.is_exit(p_fields) then
+    reason_code := 'invalid_value';
+    reason := format('The option''s expiration %s has passed; in New York it is %s.', day, today);
+  end if;
+end
+$$;
+
+create function private.check_order_type(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  order_type text := p_fields ->> 'order_type';
+  missing text := case
+    when order_type in ('limit', 'stop_limit') and not p_fields ? 'price' then 'price'
+    when order_type in ('stop', 'stop_limit') and not p_fields ? 'stop_price' then 'stop_price' end;
+begin
+  if missing is not null then
+    reason_code := 'missing_field';
+    reason := format('"order_type" is %s, and the alert has no "%s".', order_type, missing);
+  elsif p_fields ? 'stop_price' and order_type in ('market', 'limit') then
+    reason_code := 'unknown_field_combination';
+    reason := format('"stop_price" belongs to the order types stop and stop_limit; this alert''s is %s. Where to leave '
+      'the position is said by "stop_loss_price".', order_type);
+  end if;
+end
+$$;
+
+-- The first thing that an alert says wrongly as a whole. Each group is looked at only where it is there at all.
+create function private.check_alert(p_fields jsonb, out reason_code text, out reason text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  missing text := case
+    when not p_fields ? 'symbol' then 'symbol'
+    when not p_fields ? 'action' then 'action' end;
+begin
+  if missing is not null then
+    reason_code := 'missing_field';
+    reason := format('The alert has no "%s".', missing);
+    return;
+  end if;
+  if p_fields ?| '{market_position,market_position_size}' then
+    select * into reason_code, reason from private.check_target(p_fields);
+  end if;
+  if reason_code is null and (p_fields ->> 'order_type' <> 'market' or p_fields ? 'stop_price') then
+    select * into reason_code, reason from private.check_order_type(p_fields);
+  end if;
+  if reason_code is null then
+    select * into reason_code, reason from private.check_sizes(p_fields);
+  end if;
+  if reason_code is null and p_fields ?| '{stop_loss_percent,stop_loss_price,take_profit_percent,take_profit_price,
+    take_profits,trailing_stop_percent,trailing_stop_pips}' then
+    select * into reason_code, reason from private.check_exits(p_fields);
+  end if;
+  if reason_code is not null then
+    return;
+  end if;
+  if p_fields ? 'legs' then
+    select * into reason_code, reason from private.check_spread(p_fields);
+  elsif p_fields ?| '{right,strike,expiration,dte,exit_strategy}' or p_fields ->> 'exchange' = 'tradier_options' then
+    select * into reason_code, reason from private.check_option(p_fields);
+  end if;
+  if reason_code is null then
+    select * into reason_code, reason from private.check_days(p_fields);
+  end if;
+end
+$$;
+
+-- What only some exchanges have, once the account is known.
+create function private.check_exchange(p_fields jsonb, p_exchange text, out reason_code text, out reason text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if p_fields ? 'leverage' and p_exchange <> 'aster' then
+    reason_code := 'unknown_field_combination';
+    reason := format('"leverage" is %s, and %s takes none with an order, only aster does; remove it.',
+      p_fields ->> 'leverage', p_exchange);
+  elsif p_exchange not in ('tradier', 'tastytrade') and p_fields ?| '{right,legs}' then
+    reason_code := 'unknown_field_combination';
+    reason := format('"%s" asks for options, and %s has none; they are traded at tradier and tastytrade.',
+      case when p_fields ? 'legs' then 'legs' else 'right' end, p_exchange);
+  end if;
 end
 $$;
 -- The messages that traders paste into TradingView, by exchange and style.
@@ -4442,7 +5095,9 @@ as $$
       '{"symbol":"{{ticker}}","action":"close","price":"{{close}}","timenow":"{{timenow}}","exchange":"(exchange)"}'),
     (5, 'option', true,
       '{"symbol":"{{ticker}}","action":"buy","right":"call","dte":7,"position_size_percent":5,"timenow":"{{timenow}}",'
-      '"exchange":"(exchange)"}')
+      '"exchange":"(exchange)"}'),
+    (6, 'close', true,
+      '{"symbol":"{{ticker}}","action":"close","right":"call","timenow":"{{timenow}}","exchange":"(exchange)"}')
   ) as s (position, style, options, message) on s.options = e.options
   order by e.position, s.position
 $$;
@@ -4488,7 +5143,7 @@ as $$
     "position_size_percent": "Size in percent of the buying power.",
     "stop_loss_percent": "Closes when the price is this much worse than the entry.",
     "take_profit_percent": "Closes when the price is this much better than the entry.",
-    "right": "call or put.",
+    "right": "call or put; the contract is chosen by your settings, by \"strike\" and by \"expiration\" or \"dte\".",
     "dte": "Days to the expiration."
   }'::jsonb
 $$;
@@ -4501,19 +5156,25 @@ set search_path = ''
 as $$
 declare
   alert private.parsed_alert := private.parse_alert(private.sample_alert(p_message, p_sample));
-  unknown record;
+  wrong record;
 begin
-  -- Nobody has accounts here: what matters is whether the exchange is one that an alert may name.
-  select a.reason_code, a.reason into unknown from private.find_account(null, alert.fields) a
-  where a.reason_code = 'unknown_exchange';
+  select alert.reason_code, alert.reason into wrong;
+  if wrong.reason_code is null then
+    -- Nobody has accounts here: what matters is whether the exchange is one that an alert may name.
+    select a.reason_code, a.reason into wrong from private.find_account(null, alert.fields) a
+    where a.reason_code = 'unknown_exchange';
+  end if;
+  if wrong.reason_code is null then
+    select * into wrong from private.check_exchange(alert.fields, alert.fields ->> 'exchange');
+  end if;
   return jsonb_build_object(
     'exchange', p_exchange, 'style', p_style, 'message', p_message,
     'fields', (
       select jsonb_object_agg(k.name, private.alert_field_notes() -> k.name)
       from jsonb_object_keys(p_message::jsonb) k (name)
     ),
-    'accepted_now', alert.reason_code is null and unknown.reason_code is null,
-    'reason', coalesce(alert.reason, unknown.reason));
+    'accepted_now', wrong.reason_code is null,
+    'reason', wrong.reason);
 end
 $$;
 
@@ -4623,6 +5284,57 @@ begin
 end
 $$;
 
+-- The strategy that an alert names, or a reason code and sentence.
+create function private.find_strategy(
+  p_user_id uuid, p_fields jsonb, out strategy public.strategies, out reason_code text, out reason text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  named text := p_fields ->> 'strategy';
+  given_id text := p_fields ->> 'strategy_id';
+begin
+  if given_id is not null then
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = given_id::uuid;
+  else
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.name = named;
+  end if;
+  if strategy.id is null then
+    reason_code := 'unknown_strategy';
+    reason := format('You have no strategy %s; its name or id has to be exactly as in your list of strategies.',
+      coalesce('with the id ' || given_id, format('called "%s"', left(named, 100))));
+  elsif strategy.name <> named then
+    strategy := null;
+    reason_code := 'unknown_field_combination';
+    reason := format('"strategy" is "%s", and "strategy_id" is that of another one; send one of them.', left(named, 100));
+  end if;
+end
+$$;
+
+-- Why a strategy takes no entries; nulls when it does.
+create function private.refuse_entry_of(p_strategy public.strategies, out reason_code text, out reason text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  allowed integer;
+begin
+  if p_strategy.status <> 'active' then
+    reason_code := 'strategy_inactive';
+    reason := format('The status of the strategy "%s" is %s, so it takes no entries; set it to active. Exits still pass.',
+      p_strategy.name, p_strategy.status);
+  elsif exists (select from private.strategies_over_limit(p_strategy.user_id) o where o.id = p_strategy.id) then
+    select coalesce(c.max_strategies, 0) into allowed from private.current_plan(p_strategy.user_id) c;
+    reason_code := 'plan_limit';
+    reason := format('Your plan allows %s active strategies, and "%s" is beyond that: it takes no new entries. Exits still '
+      'pass. Deactivate another strategy or book a larger plan.', coalesce(allowed, 0), p_strategy.name);
+  end if;
+end
+$$;
+
 -- The account an alert means, or a reason code and sentence.
 create function private.find_account(
   p_user_id uuid, p_fields jsonb, out account public.user_api_keys, out reason_code text, out reason text
@@ -4638,7 +5350,8 @@ declare
 begin
   if venue is not null and venue not in ('aster', 'oanda', 'tradier', 'tastytrade', 'paper') then
     reason_code := 'unknown_exchange';
-    reason := format('"exchange" is "%s"; known are aster, oanda, tradier, tastytrade and paper.', left(venue, 40));
+    reason := format('"exchange" is "%s"; it must be %s.', left(venue, 40),
+      private.kind_in_words('exchange'));
     return;
   end if;
   select count(*) into accounts from public.user_api_keys k where k.user_id = p_user_id;
@@ -4669,13 +5382,64 @@ immutable
 set search_path = ''
 as $$
 begin
-  symbol := private.canonical_symbol(p_exchange, p_alert.symbol_text);
+  symbol := case when p_alert.fields ->> 'action' = 'close_all' then '*'
+    else private.canonical_symbol(p_exchange, p_alert.symbol_text) end;
   if symbol is null then
     symbol := p_alert.fields ->> 'symbol';
     reason_code := 'unknown_symbol';
     reason := format('"symbol" is "%s", which can be no symbol of %s; write it like %s.',
       left(p_alert.symbol_text, 60), p_exchange, private.symbol_examples(p_exchange));
   end if;
+end
+$$;
+
+-- Where an alert goes: its strategy, account and symbol, or the reason why it goes nowhere. What holds entries back lets
+-- exits pass, also those of a strategy that its trader has renamed or deleted meanwhile.
+create function private.aim_alert(
+  p_user_id uuid, p_alert private.parsed_alert, out alert private.parsed_alert, out strategy public.strategies,
+  out account public.user_api_keys
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  exits boolean := private.is_exit(p_alert.fields);
+  found record;
+begin
+  alert := p_alert;
+  if alert.fields ?| '{strategy,strategy_id}' then
+    select * into found from private.find_strategy(p_user_id, alert.fields);
+    strategy := found.strategy;
+    if found.reason_code = 'unknown_strategy' and exits then
+      alert.warnings := alert.warnings || found.reason;
+    elsif found.reason_code is not null then
+      alert.reason_code := found.reason_code;
+      alert.reason := found.reason;
+      return;
+    end if;
+    alert.fields := jsonb_strip_nulls(jsonb_build_object('exchange', strategy.exchange, 'environment', case
+      when coalesce(alert.fields ->> 'exchange', strategy.exchange) is distinct from 'paper' then strategy.environment end
+    )) || alert.fields;
+  end if;
+  select * into found from private.find_account(p_user_id, alert.fields);
+  account := found.account;
+  if found.reason_code is null then
+    select * into found from private.check_exchange(alert.fields, account.exchange);
+  end if;
+  if found.reason_code is null then
+    select * into found from private.write_symbol(alert, account.exchange);
+    alert.fields := alert.fields || jsonb_build_object('symbol', found.symbol);
+  end if;
+  if found.reason_code is null and strategy.id is not null and not exits then
+    select * into found from private.refuse_entry_of(strategy);
+  end if;
+  if found.reason_code is null and not exits then
+    select 'plan_limit' as reason_code, o.reason into found from private.account_over_limit(account) o (reason)
+    where o.reason is not null;
+  end if;
+  alert.reason_code := found.reason_code;
+  alert.reason := found.reason;
 end
 $$;
 
@@ -4755,8 +5519,8 @@ end
 $$;
 
 create function private.store_signal(
-  p_id uuid, p_webhook public.user_webhook_configs, p_alert private.parsed_alert, p_account public.user_api_keys,
-  p_status text, p_reason_code text, p_reason text, p_now timestamptz
+  p_id uuid, p_webhook public.user_webhook_configs, p_alert private.parsed_alert, p_strategy_id uuid,
+  p_account public.user_api_keys, p_status text, p_reason_code text, p_reason text, p_now timestamptz
 ) returns void
 language plpgsql
 set search_path = ''
@@ -4765,10 +5529,10 @@ declare
   ended boolean := p_status <> 'pending';
 begin
   insert into public.signals (
-    id, user_id, webhook_id, account_id, exchange, environment, symbol, action, is_exit, alert, raw, warnings, status,
+    id, user_id, webhook_id, account_id, strategy_id, exchange, environment, symbol, action, is_exit, alert, raw, warnings, status,
     reason_code, reason, alert_at, received_at, finished_at
   ) values (
-    p_id, p_webhook.user_id, p_webhook.id, p_account.id, coalesce(p_account.exchange, p_alert.fields ->> 'exchange'),
+    p_id, p_webhook.user_id, p_webhook.id, p_account.id, p_strategy_id, coalesce(p_account.exchange, p_alert.fields ->> 'exchange'),
     p_account.environment, p_alert.fields ->> 'symbol', p_alert.fields ->> 'action',
     private.is_exit(p_alert.fields), coalesce(p_alert.fields, '{}'), p_alert.raw,
     p_alert.warnings, p_status, p_reason_code, p_reason, (p_alert.fields ->> 'timestamp')::timestamptz, p_now,
@@ -4808,31 +5572,21 @@ declare
   signal_id uuid := gen_random_uuid();
   alert_key bytea := private.alert_key(p_webhook.id, p_alert.fields, p_body);
   holder uuid;
-  found_account record;
-  written record;
+  aimed record;
+  strategy_id uuid;
   target public.user_api_keys;
   room record;
 begin
   perform private.lock_trader(p_webhook.user_id);
   if p_alert.reason_code is null then
-    select * into found_account from private.find_account(p_webhook.user_id, p_alert.fields);
-    p_alert.reason_code := found_account.reason_code;
-    p_alert.reason := found_account.reason;
-    target := found_account.account;
-  end if;
-  if p_alert.reason_code is null then
-    select * into written from private.write_symbol(p_alert, target.exchange);
-    p_alert.fields := p_alert.fields || jsonb_build_object('symbol', written.symbol);
-    p_alert.reason_code := written.reason_code;
-    p_alert.reason := written.reason;
-  end if;
-  if p_alert.reason_code is null and not private.is_exit(p_alert.fields) then
-    p_alert.reason := private.account_over_limit(target);
-    p_alert.reason_code := case when p_alert.reason is not null then 'plan_limit' end;
+    select * into aimed from private.aim_alert(p_webhook.user_id, p_alert);
+    p_alert := aimed.alert;
+    strategy_id := (aimed.strategy).id;
+    target := aimed.account;
   end if;
   if p_alert.reason_code is not null then
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, target, 'rejected', p_alert.reason_code, p_alert.reason, received);
+      signal_id, p_webhook, p_alert, strategy_id, target, 'rejected', p_alert.reason_code, p_alert.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rejected', received);
     return private.answer(422, 'rejected', signal_id, p_alert.reason_code, p_alert.reason);
   end if;
@@ -4845,12 +5599,12 @@ begin
   if room.reason is not null and not private.is_exit(p_alert.fields) then
     delete from private.alert_keys k where k.user_id = p_webhook.user_id and k.key = alert_key;
     perform private.store_signal(
-      signal_id, p_webhook, p_alert, target, 'rate_limited', 'plan_limit', room.reason, received);
+      signal_id, p_webhook, p_alert, strategy_id, target, 'rate_limited', 'plan_limit', room.reason, received);
     perform private.count_usage(p_webhook.user_id, 'rate_limited', received);
     return private.answer(429, 'rate_limited', signal_id, 'plan_limit', room.reason, room.retry_after);
   end if;
   perform private.store_signal(
-    signal_id, p_webhook, p_alert, target, 'pending', null, null, received);
+    signal_id, p_webhook, p_alert, strategy_id, target, 'pending', null, null, received);
   perform private.count_usage(p_webhook.user_id, 'accepted', received);
   return private.answer(200, 'accepted', signal_id);
 end
@@ -7486,11 +8240,11 @@ grant insert (user_id, kind, in_app), update (kind, in_app) on public.notificati
 grant select, delete on public.strategies to authenticated;
 grant insert (
   user_id, name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
-  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+  stop_loss_percent, take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 ) on public.strategies to authenticated;
 grant update (
   name, description, asset_class, status, pine_script, pine_script_version, risk_level, max_position_size_usd,
-  stop_loss_percent, take_profit_percent, timeframe, symbols, notes
+  stop_loss_percent, take_profit_percent, exchange, environment, position_size_percent, timeframe, symbols, notes
 ) on public.strategies to authenticated;
 
 grant execute on function

@@ -184,7 +184,8 @@ def test_what_is_not_understood_is_kept_for_its_trader(world: World) -> None:
     ("fields", "code"),
     [
         ({"exchange": "kraken"}, "unknown_exchange"),
-        ({"exchange": "tradier_options"}, "unknown_exchange"),
+        ({"exchange": "tradier_options"}, "missing_field"),
+        ({"exchange": "tradier_options", "right": "call", "symbol": "AAPL"}, "no_account"),
         ({"exchange": "x" * 10_000}, "unknown_exchange"),
         ({"exchange": "aster"}, "no_account"),
         ({"environment": "sandbox"}, "no_account"),

@@ -5,8 +5,13 @@ from typing import Any
 
 import pytest
 
+from sparky.domain.alert import AlertTerms, parse_alert_terms
+from tests.database.alert_cases import CASES, Case
 from tests.database.alerts import parse, read, understood
 from tests.database.world import World
+
+# What a work order carries beside the terms of the alert.
+ELSEWHERE = {"id", "exchange", "environment", "symbol", "action", "timestamp", "strategy", "strategy_id"}
 
 
 @pytest.mark.parametrize(
@@ -15,8 +20,6 @@ from tests.database.world import World
         ({"symbol": None}, "missing_field", '"symbol"'),
         ({"action": ""}, "missing_field", '"action"'),
         ({"action": "hold"}, "invalid_value", '"hold"'),
-        ({"order_type": "limit"}, "not_supported", '"limit"'),
-        ({"order_type": "stop"}, "not_supported", '"stop"'),
         ({"order_type": "iceberg"}, "invalid_value", '"iceberg"'),
         ({"quantity": 1, "position_size_usd": 5}, "size_conflict", "position_size_usd"),
         ({"close_percent": 50}, "unknown_field_combination", "close_percent"),
@@ -63,69 +66,13 @@ def test_a_name_that_stands_twice_with_one_value_is_accepted(shared: World) -> N
     assert parse(shared, '{"symbol":"X","action":"buy","action":"buy"}').reason_code is None
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "market_position",
-            "market_position_size",
-            "stop_price",
-            "time_in_force",
-            "position_size_percent",
-            "sizePercent",
-        ),
-        *(
-            "size",
-            "risk_percent",
-            "risk_usd",
-            "leverage",
-            "stop_loss_percent",
-            "stop_loss",
-            "stopLoss",
-            "STOPLOSS",
-        ),
-        *(
-            "take_profit_percent",
-            "take_profit",
-            "takeProfit",
-            "stop_loss_price",
-            "take_profit_price",
-            "take_profits",
-        ),
-        *(
-            "trailing_stop_percent",
-            "trailing_stop_pips",
-            "trailing_stop",
-            "trailingStop",
-            "use_trailing_stop",
-        ),
-        *(
-            "useTrailingStop",
-            "strategy",
-            "strategy_id",
-            "right",
-            "option_type",
-            "strike",
-            "expiration",
-            "dte",
-        ),
-        *("option_symbol", "exit_strategy", "legs", "stop-loss", "Stop Loss"),
-    ],
-)
-@pytest.mark.parametrize("value", ["1", 0, False, [{"percent": 1}]])
-def test_a_field_that_is_not_executed_yet_refuses_the_alert(shared: World, name: str, value: Any) -> None:
-    parsed = read(shared, **{name: value})
-    assert parsed.reason_code == "not_supported"
-    assert parsed.reason is not None
-    assert name in parsed.reason
-
-
 def test_unknown_fields_are_kept_and_listed(shared: World) -> None:
-    parsed = read(shared, comment="hi", order_id="L1", prev_market_position="flat", nested={"a": [1]})
+    parsed = read(shared, comment="hi", order_id="L1", nested={"a": [1]})
     assert parsed.reason_code is None
     assert sorted(parsed.warnings) == [
-        *('unknown field "comment"', 'unknown field "nested"'),
-        *('unknown field "order_id"', 'unknown field "prev_market_position"'),
+        'unknown field "comment"',
+        'unknown field "nested"',
+        'unknown field "order_id"',
     ]
     assert json.loads(parsed.raw)["nested"] == {"a": [1]}
 
@@ -193,12 +140,26 @@ def test_the_secret_is_read_and_not_kept(shared: World, name: str, form: str) ->
     assert hidden not in json.dumps([parsed.fields, parsed.raw, parsed.warnings, parsed.reason])
 
 
-def test_the_templates_of_today_that_need_nothing_new_are_understood(shared: World) -> None:
-    for body in (
-        '{"secret":"s","exchange":"aster","action":"buy","symbol":"BTCUSDT"}',
-        '{"secret":"s","exchange":"aster","action":"close","symbol":"BTCUSDT","sell_percentage":50}',
-    ):
-        assert parse(shared, body).reason_code is None, body
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_every_sample_of_the_language_is_understood(shared: World, case: Case) -> None:
+    parsed = parse(shared, case.body)
+    assert (parsed.reason_code, parsed.reason) == (None, None)
+    assert parsed.fields == case.understood
+
+
+def test_the_samples_say_everything_that_the_worker_reads() -> None:
+    said = {name for case in CASES for name in case.understood}
+    assert set(AlertTerms.__dataclass_fields__) <= said
+
+
+def test_the_worker_reads_every_sample(shared: World) -> None:
+    for case in CASES:
+        fields = parse(shared, case.body).fields
+        assert fields is not None
+        terms = {name: value for name, value in fields.items() if name not in ELSEWHERE}
+        assert parse_alert_terms(terms, "$.alert") == parse_alert_terms(
+            {name: value for name, value in case.understood.items() if name not in ELSEWHERE}, "$.alert"
+        )
 
 
 def test_null_and_empty_bodies_are_answered(shared: World) -> None:

@@ -107,7 +107,8 @@ _HOOK = (
 # Not the counters.
 _STRATEGY = (
     "name description asset_class status pine_script pine_script_version risk_level max_position_size_usd"
-    " stop_loss_percent take_profit_percent timeframe symbols notes"
+    " stop_loss_percent take_profit_percent exchange environment position_size_percent timeframe symbols"
+    " notes"
 )
 # Not the id.
 _SETTINGS = (

@@ -78,10 +78,10 @@ async def test_bodies_of_every_form_are_understood_whatever_their_content_type(
         ("good morning", "invalid_json", "neither a JSON object nor key=value"),
         ('{"symbol":"BTCUSDT","action":"fly"}', "invalid_value", '"action" is "fly"'),
         ('{"symbol":"BTCUSDT","quantity":"1"}', "missing_field", '"action"'),
-        ('{"symbol":"BTCUSDT","action":"buy","quantity":"1","stop_loss":2}', "not_supported", '"stop_loss"'),
+        ('{"symbol":"BTCUSDT","action":"buy","quantity":"1","size":2}', "size_conflict", '"quantity"'),
         ("\x00\xff{", "invalid_json", "neither"),
     ],
-    ids=["prose", "unknown-action", "no-action", "not-executed-yet", "binary"],
+    ids=["prose", "unknown-action", "no-action", "two-sizes", "binary"],
 )
 async def test_what_is_not_understood_is_refused_with_the_reason_and_kept_for_the_trader(
     http: httpx.AsyncClient, url: str, trader: Trader, body: str, reason_code: str, words: str
