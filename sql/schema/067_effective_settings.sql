@@ -115,7 +115,8 @@ begin
     'max_position_size_usd', trim_scale(private.smaller_limit(
       private.smaller_limit(everywhere.max_position_size_usd, here.max_position_size_usd),
       strategy.max_position_size_usd))::text,
-    'position_size_percent', trim_scale(coalesce(here.position_size_percent, 0))::text,
+    'position_size_percent', trim_scale(coalesce(
+      nullif(strategy.position_size_percent, 0), here.position_size_percent, 0))::text,
     'take_profit_percent', trim_scale(private.smaller_limit(
       private.smaller_limit(everywhere.take_profit_percent, take_profit), strategy.take_profit_percent))::text,
     'stop_loss_percent', trim_scale(private.smaller_limit(
