@@ -7,6 +7,7 @@ import pytest
 from sparky.domain.answers import NotSent, Refused, Unknown
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import Side
+from sparky.venues.aster.limits import WRITTEN_LIMITS, read_limits
 from tests.venues.fakes.aster.harness import AsterHarness
 from tests.venues.fakes.server import FakeRequest, FakeResponse, Fault, RequestKind, json_response
 from tests.venues.harness import accepted, refused
@@ -146,3 +147,18 @@ async def test_a_firewall_that_speaks_asters_language_refuses() -> None:
         outcome = await venue.submit(venue.order(2))
         assert isinstance(outcome, Refused)
         assert outcome.reason_code == "credentials_invalid"
+
+
+def test_what_aster_tells_of_its_limits_counts_instead_of_what_is_written() -> None:
+    told = [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+        {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 300},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 5},
+    ]
+    limits = read_limits({"rateLimits": told})
+    assert (limits.weight.capacity, limits.orders.capacity) == (6000, 300)
+
+
+@pytest.mark.parametrize("told", [None, {}, {"rateLimits": "none"}, {"rateLimits": [{"limit": 0}, 7]}])
+def test_limits_that_are_not_told_stay_as_they_are_written(told: object) -> None:
+    assert read_limits(told) == WRITTEN_LIMITS

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import httpx
 
 from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
+from sparky.runtime.connections import direct_transport
 from sparky.runtime.first_byte import before_first_byte
 
 # PostgREST and the gateway answer these when something behind them is not there or busy.
@@ -45,6 +46,7 @@ class RpcClient:
             # gets one leaves it lost for ever.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=connections),
             follow_redirects=False,
+            transport=direct_transport(keep=connections),
         )
 
     async def __aenter__(self) -> Self:

@@ -188,11 +188,12 @@ class Budgets:
         self._budgets: OrderedDict[Hashable, Budget] = OrderedDict()
 
     def of(self, key: Hashable, limit: Limit) -> Budget:
-        """Return the budget of a scope. Its limit is the one that it was first asked for with."""
+        """Return the budget of a scope, with this limit from now on."""
         budget = self._budgets.get(key)
         if budget is None:
             self._make_room()
             budget = self._budgets[key] = Budget(str(key), limit, self._seams)
+        budget.limit = limit
         self._budgets.move_to_end(key)
         return budget
 

@@ -19,6 +19,7 @@ import httpx
 import sparky
 from sparky.domain.answers import NotSent, Unknown
 from sparky.domain.errors import VenueUnavailable
+from sparky.runtime.connections import direct_transport
 from sparky.runtime.first_byte import before_first_byte
 from sparky.venues.base import Permit
 from sparky.venues.inflate import ACCEPT_ENCODING, Unreadable, inflate
@@ -206,7 +207,12 @@ class VenueHttp:
             limits=self._limits,
             follow_redirects=False,
             verify=self._ssl_context or _shared_ssl_context(),
-            transport=self._transport,
+            transport=self._transport
+            or direct_transport(
+                self._ssl_context or _shared_ssl_context(),
+                keep=self._connections,
+                keep_seconds=_KEEP_ALIVE_SECONDS,
+            ),
             headers={"User-Agent": f"sparky/{sparky.__version__}", "Accept-Encoding": ACCEPT_ENCODING},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )

@@ -1,8 +1,8 @@
 """Requests to Aster: signed, within its limits, and with the ending of every write classified.
 
 Limits by https://github.com/asterdex/api-docs, V3, "LIMITS": 2400 weight a minute for an address, 1200 orders
-a minute for an account; 429 asks to back off, and going on after it brings 418, a ban of the address from two
-minutes to three days.
+a minute for an account, unless the list of instruments tells others (`rateLimits`); 429 asks to back off, and
+going on after it brings 418, a ban of the address from two minutes to three days.
 """
 
 import re
@@ -18,11 +18,12 @@ from sparky.runtime.seams import Seams
 from sparky.venues.aster.account import read_time
 from sparky.venues.aster.credentials import AsterKeys
 from sparky.venues.aster.errors import LABEL, OFF_CLOCK, TOO_MANY_ORDERS, AsterError, read_error
+from sparky.venues.aster.limits import WRITTEN_LIMITS, AsterLimits
 from sparky.venues.aster.nonce import PROCESS_NONCES, Nonces
 from sparky.venues.aster.reading import Unreadable
 from sparky.venues.aster.venue_clock import VenueClock
 from sparky.venues.base import Permit
-from sparky.venues.budget import Budget, Budgets, Limit, Priority
+from sparky.venues.budget import Budget, Budgets, Priority
 from sparky.venues.http import NotJson, Reply, Request, VenueHttp
 from sparky.venues.refusals import Advice, refusal
 
@@ -35,8 +36,6 @@ HOSTS: Final[Mapping[str, str]] = {
 
 Params = Sequence[tuple[str, str]]
 
-_WEIGHT: Final = Limit(2400, 60.0)
-_ORDERS: Final = Limit(1200, 60.0)
 _USED_WEIGHT: Final = "x-mbx-used-weight-1m"
 _ORDER_COUNT: Final = "x-mbx-order-count-1m"
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -84,7 +83,12 @@ class AsterClient:
         self._seams = seams
         self._nonces = nonces
         self._budgets = Budgets(seams)
+        self._limits: dict[str, AsterLimits] = {}
         self._clocks: dict[str, VenueClock] = {}
+
+    def learn_limits(self, environment: str, limits: AsterLimits) -> None:
+        """Keep from now on to what Aster itself says that it allows."""
+        self._limits[environment] = limits
 
     async def ask_publicly(
         self,
@@ -206,11 +210,12 @@ class AsterClient:
         return clock
 
     def _address_budget(self, environment: str) -> Budget:
-        return self._budgets.of(("ip", environment), _WEIGHT)
+        return self._budgets.of(("ip", environment), self._limits.get(environment, WRITTEN_LIMITS).weight)
 
     def _order_budget(self, environment: str, keys: AsterKeys) -> Budget:
         # The wallet alone is what a trader says: no keys of another's may spend or block what is left of it.
-        return self._budgets.of(("orders", environment, keys.user, keys.agent.address), _ORDERS)
+        limit = self._limits.get(environment, WRITTEN_LIMITS).orders
+        return self._budgets.of(("orders", environment, keys.user, keys.agent.address), limit)
 
     def _heed(self, environment: str, keys: AsterKeys | None, reply: Reply) -> AsterError | None:
         """Take in what an answer says of limits, bans and the clock; return the error that it is."""

@@ -10,6 +10,7 @@ from sparky.venues.aster.account import read_mode
 from sparky.venues.aster.client import AsterClient, understood
 from sparky.venues.aster.errors import OTHER_MODE, STEPS_CHANGED
 from sparky.venues.aster.keys import KeyDesk
+from sparky.venues.aster.limits import read_limits
 from sparky.venues.aster.lookup import Account
 from sparky.venues.aster.parse import OpenPosition, read_positions
 from sparky.venues.aster.quotes import read_quote
@@ -54,6 +55,7 @@ class Markets:
 
         async def load() -> Instruments:
             body = await self._client.ask_publicly(environment, "/fapi/v3/exchangeInfo", priority=priority)
+            self._client.learn_limits(environment, read_limits(body))
             return understood(read_instruments, body)
 
         return instrument_of(await self._instruments.get(environment, load), symbol)
