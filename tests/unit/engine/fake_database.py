@@ -14,6 +14,7 @@ from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, Los
 from sparky.domain.identifiers import AccountId, SignalId
 from sparky.domain.news import OrderNews
 from sparky.domain.plan_json import leg_to_json, plan_to_json
+from sparky.domain.trade_settings import Limit
 from sparky.domain.work_order import Claim
 from sparky.keys.secret import Secret
 from tests.unit.engine.virtual_loop import START, LoopClock
@@ -40,6 +41,8 @@ class Row:
     reason_code: str | None = None
     reason: str = ""
     finished_at: float | None = None
+    explanation: Mapping[str, Any] | None = None
+    close_symbols: tuple[str, ...] | None = None
 
 
 class FakeDatabase:
@@ -59,6 +62,8 @@ class FakeDatabase:
         self.latency = 0.002
         self.is_down = False
         self.refused_signals: set[str] = set()
+        # The limit of the trader that keeps entries out.
+        self.obstacle: Limit | None = None
         self.most_executing = 0
         # What an opening of keys brings, of whatever account.
         self.keys: StoredKeys | SparkyError = LostClaim("nobody has put keys in")
@@ -170,6 +175,8 @@ class FakeDatabase:
         row = self._held(item.claim)
         if row is None:
             return Begun(ok=False)
+        if self.obstacle is not None and item.plan.opens and not row.orders:
+            return Begun(ok=False, obstacle=self.obstacle)
         for news in item.news:
             error = self._record(row, news)
             if error is not None:
@@ -195,6 +202,7 @@ class FakeDatabase:
         return Begun(ok=True, lease_left=row.lease_until - self._now())
 
     def _record(self, row: Row, news: OrderNews) -> str | None:
+        row = row if news.signal_id is None else self.signals[news.signal_id]
         order = row.orders.get(news.leg)
         if order is None:
             return "query returned no rows"
@@ -218,6 +226,7 @@ class FakeDatabase:
             if error is not None:
                 return Finished(ok=False, error=error)
         self._end(row, result.status, result.reason_code, result.reason or "")
+        row.explanation, row.close_symbols = result.explanation, result.close_symbols
         return Finished(ok=True)
 
     def _end(self, row: Row, status: str, code: str | None, reason: str) -> None:
@@ -265,7 +274,17 @@ class FakeDatabase:
             "lease_until": self._stamp(row.lease_until),
             "plan": row.plan,
             "orders": [dict(order) for _, order in sorted(row.orders.items())],
+            "working": self._working(row),
         }
+
+    def _working(self, row: Row) -> list[dict[str, Any]]:
+        return [
+            order | {"signal_id": other.order["signal_id"]}
+            for other in self.signals.values()
+            if other is not row and other.order["lane"] == row.order["lane"]
+            for _, order in sorted(other.orders.items())
+            if order["state"] not in TERMINAL_ORDERS | {"absent"}
+        ]
 
     @staticmethod
     def _stamp(seconds: float) -> str:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -11,7 +11,6 @@ from sparky.domain.answers import (
     Accepted,
     AccountFill,
     Balance,
-    Fill,
     KeyCheck,
     NotSent,
     Outcome,
@@ -26,30 +25,38 @@ from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.options import OptionContract
 from sparky.domain.orders import (
-    ExitRequest,
+    ExitKind,
     OrderRef,
     OrderRequest,
     OrderState,
     OrderType,
-    PositionSide,
     Side,
+    TimeInForce,
 )
 from sparky.domain.rules import InstrumentRules
 from sparky.venues.base import AccountAccess, Permit
+from tests.unit.engine.resting_orders import PRICE, SAID, RestingOrders, Seen, venue_order
 from tests.unit.engine.virtual_loop import LoopClock
 
-PRICE = Decimal(100)
 _LATE_SECONDS = 8.0
 
 
-@dataclass(slots=True)
-class Seen:
-    order: VenueOrder
-    shown_from: float
+CAPABILITIES = Capabilities(
+    order_types=frozenset(OrderType),
+    times_in_force=frozenset(TimeInForce),
+    attached_exits={},
+    separate_exits=frozenset(ExitKind),
+    cancels_siblings=False,
+    reduces_natively=True,
+    sets_leverage=True,
+    several_targets=True,
+)
 
 
-class FakeVenue:
+class FakeVenue(RestingOrders):
     """Behaviours of `submit`, by name, one for each call; when there is none left, orders fill.
+
+    An order that is no market order works until `fill` fills it.
 
     fill       executed, and the answer arrives
     refuse     refused
@@ -69,26 +76,16 @@ class FakeVenue:
 
     name = "paper"
     visibility_seconds = 5.0
-    capabilities = Capabilities(
-        order_types=frozenset({OrderType.MARKET}),
-        times_in_force=frozenset(),
-        attached_exits={},
-        separate_exits=frozenset(),
-        cancels_siblings=False,
-        reduces_natively=True,
-    )
 
     def __init__(self) -> None:
+        super().__init__()
+        self.capabilities = CAPABILITIES
+        self.leverages: list[int] = []
         self.script: deque[str] = deque()
         self.executed: list[OrderRequest] = []
         self.submitted: list[ClientOrderId] = []
-        self.orders: dict[ClientOrderId, Seen] = {}
-        self.net = Decimal(0)
-        self.latency = 0.01
-        self.hidden_for = 0.0
         self.unavailable = 0
         self.accepts_keys = True
-        self.before_permit: Callable[[], None] = lambda: None
         self.look_ups: list[float] = []
         self.refs: list[OrderRef] = []
         # When an order left for the first time, and with which bookmark.
@@ -132,12 +129,6 @@ class FakeVenue:
         held = self._held("BTCUSDT")
         return () if held is None else (held,)
 
-    def _held(self, symbol: str) -> VenuePosition | None:
-        if self.net == 0:
-            return None
-        side = PositionSide.LONG if self.net > 0 else PositionSide.SHORT
-        return VenuePosition(symbol=symbol, side=side, quantity=abs(self.net), entry_price=PRICE)
-
     async def find_order(self, access: AccountAccess, ref: OrderRef) -> VenueOrder | None:
         del access
         self.refs.append(ref)
@@ -161,14 +152,6 @@ class FakeVenue:
         self.record += 1
         return str(self.record)
 
-    async def place_exits(
-        self, access: AccountAccess, request: ExitRequest, permit: Permit
-    ) -> Sequence[Outcome]:
-        raise _never_asked(access, request, permit)
-
-    async def cancel(self, access: AccountAccess, ref: OrderRef, permit: Permit) -> Outcome:
-        raise _never_asked(access, ref, permit)
-
     async def open_orders(self, access: AccountAccess, symbol: str | None = None) -> Sequence[VenueOrder]:
         raise _never_asked(access, symbol)
 
@@ -176,7 +159,9 @@ class FakeVenue:
         raise _never_asked(access, symbol, since)
 
     async def set_leverage(self, access: AccountAccess, symbol: str, leverage: int) -> None:
-        raise _never_asked(access, symbol, leverage)
+        del access, symbol
+        await self._answer()
+        self.leverages.append(leverage)
 
     async def expirations(self, access: AccountAccess, underlying: str) -> Sequence[date]:
         raise _never_asked(access, underlying)
@@ -189,6 +174,8 @@ class FakeVenue:
     async def submit(self, access: AccountAccess, order: OrderRequest, permit: Permit) -> Outcome:
         del access
         behaviour = self.script.popleft() if self.script else "fill"
+        if order.reduce_only and self._held(order.symbol) is None:
+            return SAID["early"]
         if behaviour == "unsent":
             await asyncio.sleep(3600)
         if behaviour == "not_sent":
@@ -222,7 +209,13 @@ class FakeVenue:
         state = {"working": OrderState.WORKING, "partial": OrderState.CANCELLED}.get(behaviour)
         if behaviour == "cancelled":
             state = OrderState.CANCELLED
+        rests = behaviour == "fill" and order.order_type is not OrderType.MARKET
+        if rests and order.time_in_force not in {TimeInForce.IOC, TimeInForce.FOK}:
+            quantity, state = Decimal(0), OrderState.WORKING
         seen = self._execute(order, quantity, state or OrderState.FILLED)
+        if seen.order.state is not OrderState.CANCELLED:
+            for leg in order.exits:
+                self._take_exit(leg, order.symbol, order.side.opposite, order.quantity)
         if behaviour == "working":
             asyncio.get_running_loop().call_later(2.0, self._fill, order)
         if behaviour == "stuck":
@@ -237,7 +230,7 @@ class FakeVenue:
         if quantity or state is OrderState.WORKING:
             self.executed.append(order)
         self._move(order, quantity)
-        seen = Seen(_venue_order(order, quantity, state), LoopClock().monotonic() + self.hidden_for)
+        seen = Seen(venue_order(order, quantity, state), LoopClock().monotonic() + self.hidden_for)
         self.orders[order.client_order_id] = seen
         return seen
 
@@ -245,7 +238,7 @@ class FakeVenue:
         self._move(order, order.quantity)
         seen = self.orders[order.client_order_id]
         self.orders[order.client_order_id] = replace(
-            seen, order=_venue_order(order, order.quantity, OrderState.FILLED)
+            seen, order=venue_order(order, order.quantity, OrderState.FILLED)
         )
 
     def _move(self, order: OrderRequest, quantity: Decimal) -> None:
@@ -262,23 +255,3 @@ class FakeVenue:
 
 def _never_asked(*question: object) -> AssertionError:
     return AssertionError(f"the engine does not ask this of a venue: {question}")
-
-
-def _venue_order(order: OrderRequest, filled: Decimal, state: OrderState) -> VenueOrder:
-    fill = Fill(
-        venue_fill_id=f"fill-{order.client_order_id}",
-        price=PRICE,
-        quantity=filled or order.quantity,
-        fee=Decimal(0),
-        fee_currency="USD",
-        filled_at=LoopClock().now(),
-    )
-    return VenueOrder(
-        client_order_id=order.client_order_id,
-        venue_order_id=f"venue-{order.client_order_id}",
-        state=state,
-        quantity=order.quantity,
-        filled_quantity=filled,
-        average_price=PRICE if filled else None,
-        fills=(fill,) if filled else (),
-    )

@@ -139,6 +139,7 @@ async def test_silence_ends_in_review_and_tells_the_trader_where_to_look() -> No
         assert signal.orders[1]["state"] == "unknown"
         assert signal.orders[1]["client_order_id"] in signal.reason
         assert "look at the venue" in signal.reason
+        world.venue.before_permit = lambda: None
         world.venue.unavailable = 0
         await until(lambda: closing.finished_at is not None)
     assert closing.status == "done"

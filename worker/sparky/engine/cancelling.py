@@ -40,10 +40,14 @@ class Cancelled:
 
     @property
     def as_known(self) -> EarlierOrder:
-        """The order as it stands now."""
-        if self.seen is None:
-            return replace(self.order, state=OrderState.CANCELLED) if self.gone is Gone.YES else self.order
-        return replace(self.order, state=self.seen.state, filled_quantity=self.seen.filled_quantity)
+        """The order as planning has to see it now.
+
+        An exit that was cancelled still counts: it is placed again for what is left, if the plan says so.
+        """
+        filled = self.order.filled_quantity if self.seen is None else self.seen.filled_quantity
+        ended = OrderState.CANCELLED if self.seen is None else self.seen.state
+        is_out = self.gone is Gone.YES and (not self.order.purpose.is_exit or ended is OrderState.FILLED)
+        return replace(self.order, state=ended if is_out else self.order.state, filled_quantity=filled)
 
     @property
     def sentence(self) -> str:

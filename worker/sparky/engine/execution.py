@@ -16,7 +16,7 @@ from sparky.domain.answers import NotSent, VenueOrder
 from sparky.domain.errors import CredentialsInvalid, DatabaseUnavailable, Refusal, VenueUnavailable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import OrderState
-from sparky.domain.plan import Decision, Leg, Plan, Purpose, Rejection
+from sparky.domain.plan import Decision, Leg, Plan, Protection, Purpose, Rejection
 from sparky.domain.planner import make_plan
 from sparky.domain.reasons import Reason
 from sparky.domain.wanted import wanted
@@ -25,7 +25,7 @@ from sparky.engine import outcomes, sentences
 from sparky.engine.cancelling import Canceller, Gone
 from sparky.engine.equipment import Equipment
 from sparky.engine.explaining import explain
-from sparky.engine.exposure import exposed_by, exposed_position, unprotected_entry
+from sparky.engine.exposure import Exposed, exposed_by, exposed_position, unprotected_entry
 from sparky.engine.in_hand import Ended, InHand
 from sparky.engine.leases import Lease
 from sparky.engine.open_account import OpenAccount
@@ -76,9 +76,12 @@ class Execution:
     async def _execute(self, account: OpenAccount) -> Result:
         hand = self._hand
         plan = hand.order.plan or await self._prepare(account)
-        for leg in plan.legs:
-            if leg.attached_to is None:
-                await self._trade(account, plan, leg)
+        try:
+            for leg in plan.legs:
+                if leg.attached_to is None:
+                    await self._trade(account, plan, leg)
+        except Ended as end:
+            raise await self._protect_after(end, account, plan) from None
         await self._protect(account, plan)
         result = outcomes.done(hand.order.claim, hand.record, plan)
         if hand.order.action is Action.CLOSE_ALL:
@@ -194,9 +197,9 @@ class Execution:
             if followed
             else bool(found.filled_quantity) or not found.state.is_terminal
         )
+        self._done[leg.number] = found
         if not enough:
             raise Ended(outcomes.not_filled(hand.order.claim, hand.record, leg, found, followed=followed))
-        self._done[leg.number] = found
         hand.record.say(sentences.executed(leg, found))
         if found.state is OrderState.FILLED:
             await self._cancel(account, plan, after_leg=leg.number)
@@ -204,22 +207,31 @@ class Execution:
             hand.record.say("Its exits stay, because not all of it was closed.")
 
     async def _protect(self, account: OpenAccount, plan: Plan) -> None:
-        hand = self._hand
         protection = plan.protection
         if protection is None:
             return
-        if protection.entry:
-            leg = next(one for one in plan.legs if one.number == protection.entry)
-            entry = self._done[protection.entry]
-            if not entry.state.is_terminal:
-                hand.record.say("Its exits follow when it has filled.")
-                return
-            exposed = await exposed_by(hand, account, leg, entry)
-        elif hand.order.unprotected is not None:
-            exposed = unprotected_entry(hand.order.unprotected, protection)
-        else:
-            if any(one.state is not OrderState.FILLED for one in self._done.values()):
-                return
-            exposed = await exposed_position(hand, account, plan, protection)
+        exposed = await self._exposed(account, plan, protection)
         if exposed is not None:
-            await Protector(hand, account, plan).protect(protection, exposed)
+            await Protector(self._hand, account, plan).protect(protection, exposed)
+
+    async def _exposed(self, account: OpenAccount, plan: Plan, protection: Protection) -> Exposed | None:
+        hand = self._hand
+        if hand.order.unprotected is not None:
+            return unprotected_entry(hand.order.unprotected, protection)
+        if not protection.entry:
+            return await exposed_position(hand, account, plan, protection, self._done)
+        leg = next(one for one in plan.legs if one.number == protection.entry)
+        entry = self._done[protection.entry]
+        if not entry.state.is_terminal:
+            hand.record.say("Its exits follow when it has filled.")
+            return None
+        return await exposed_by(hand, account, leg, entry)
+
+    async def _protect_after(self, end: Ended, account: OpenAccount, plan: Plan) -> Ended:
+        """Place exits again that were cancelled for a close that did not come to its end."""
+        hand = self._hand
+        if plan.protection is None or plan.protection.entry or end.result.status == "review":
+            return end
+        said = len(hand.record.sentences)
+        await self._protect(account, plan)
+        return Ended(outcomes.with_later(end.result, hand.record, said))

@@ -1,6 +1,6 @@
 """What is to be protected: what an entry has opened, or a position that is open already."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -11,6 +11,7 @@ from sparky.domain.answers import NotSent, VenueOrder
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderRef
 from sparky.domain.plan import Leg, Plan, Protection
+from sparky.domain.rules import exact_difference, exact_sum
 from sparky.domain.work_order import Unprotected
 from sparky.engine.in_hand import InHand, ref_of_order
 from sparky.engine.open_account import OpenAccount
@@ -59,18 +60,25 @@ async def exposed_by(hand: InHand, account: OpenAccount, leg: Leg, entry: VenueO
 
 
 async def exposed_position(
-    hand: InHand, account: OpenAccount, plan: Plan, protection: Protection
+    hand: InHand, account: OpenAccount, plan: Plan, protection: Protection, done: Mapping[int, VenueOrder]
 ) -> Exposed | None:
-    """Return the position that is open; None where none is, or less than was to be protected is.
+    """Return what is left open of a position; None where nothing is.
+
+    The plan's quantity is what is left when all its legs have filled; what did not fill is left as well.
 
     Raises:
         Ended: the venue does not tell.
     """
     symbol = plan.legs[0].symbol if plan.legs else hand.order.symbol
+    left = protection.quantity
+    for leg in plan.legs:
+        filled = done[leg.number].filled_quantity if leg.number in done else Decimal(0)
+        left = None if left is None else exact_sum(left, exact_difference(leg.quantity, filled))
     held = await _ask(hand, lambda: account.position(symbol))
     if held is None or held.side.closed_by is not protection.side_closed_by:
         return None
-    quantity = held.quantity if protection.quantity is None else min(protection.quantity, held.quantity)
+    # The venue may show what was closed a moment longer.
+    quantity = held.quantity if left is None else min(left, held.quantity)
     return Exposed(symbol=symbol, quantity=quantity, average_price=held.entry_price)
 
 

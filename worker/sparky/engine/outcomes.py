@@ -5,6 +5,7 @@ from dataclasses import replace
 from sparky.database.gateway import Result
 from sparky.domain.answers import Refused, VenueOrder
 from sparky.domain.errors import Refusal, WorkOrderError
+from sparky.domain.limits import limit_rejection
 from sparky.domain.orders import OrderState
 from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection
 from sparky.domain.reasons import Reason
@@ -12,13 +13,6 @@ from sparky.domain.trade_settings import Limit
 from sparky.domain.work_order import Claim
 from sparky.engine.record import News, Record
 from sparky.engine.sentences import executed, readable
-
-_LIMITS = {
-    "max_trades_per_day": Reason.MAX_TRADES_PER_DAY,
-    "max_open_positions": Reason.MAX_OPEN_POSITIONS,
-    "max_daily_loss_usd": Reason.MAX_DAILY_LOSS,
-    "cooldown_sec": Reason.COOLDOWN,
-}
 
 
 def not_planned(claim: Claim, record: Record, decision: Rejection | NothingToDo) -> Result:
@@ -42,12 +36,8 @@ def done(claim: Claim, record: Record, plan: Plan) -> Result:
 
 def limit_reached(claim: Claim, record: Record, limit: Limit) -> Result:
     """A limit of the trader on entries was reached when the order was to be written down."""
-    code = _LIMITS.get(limit.name, Reason.ABOVE_MAXIMUM)
-    reason = (
-        f"The setting {limit.name} is {readable(limit.limit)} ({limit.scope}), and {readable(limit.used)} "
-        "are used, so nothing was opened: raise it, or send the alert again later."
-    )
-    return _ended(claim, record, "rejected", code, reason)
+    rejection = limit_rejection(limit)
+    return _ended(claim, record, "rejected", rejection.reason_code, rejection.reason)
 
 
 def not_cancelled(claim: Claim, record: Record, code: Reason, *, opens: bool) -> Result:
@@ -62,6 +52,12 @@ def closed_again(claim: Claim, record: Record, leg: Leg, order: VenueOrder) -> R
     if order.state is not OrderState.FILLED:
         reason += " What is left is open without its stop: act at the venue by hand."
     return _ended(claim, record, "failed", Reason.EXIT_NOT_PLACED, reason)
+
+
+def with_later(result: Result, record: Record, since: int) -> Result:
+    """Add to a result what was done after it was settled, from that sentence on."""
+    later = record.sentences[since:]
+    return replace(result, reason=" ".join((result.reason or "", *later)), news=record.news)
 
 
 def left_exposed(closing: Result) -> Result:

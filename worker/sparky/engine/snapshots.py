@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,23 +13,21 @@ from sparky.domain.errors import Refusal
 from sparky.domain.options import OptionContract
 from sparky.domain.plan import Rejection
 from sparky.domain.reasons import Reason
-from sparky.domain.rules import InstrumentRules
-from sparky.domain.snapshot import Snapshot, Wanted
+from sparky.domain.snapshot import NO_RULES, Snapshot, Wanted
 from sparky.domain.work_order import WorkOrder
 from sparky.engine.open_account import OpenAccount
 
 # Options expire by the days of their exchange.
 _EXCHANGE_TIME: Final = ZoneInfo("America/New_York")
-_EVERY_SYMBOL: Final = "*"
-# Nothing is traded in it: the signal is about the account as a whole.
-_NO_INSTRUMENT: Final = InstrumentRules(
-    symbol=_EVERY_SYMBOL, quantity_step=Decimal("0.00000001"), price_tick=Decimal("0.00000001")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
+    """The instrument that is traded. `asks_position` is false where its position is known."""
+
     symbol: str
+    asks_position: bool = True
+    position: VenuePosition | None = None
     contract: OptionContract | None = None
     underlying_quote: Quote | None = None
 
@@ -50,20 +47,24 @@ async def take_snapshot(
     chosen = await _choose(account, order, wanted, positions, now)
     if isinstance(chosen, Rejection):
         return chosen
+    asks_position = wanted.position and chosen.asks_position
     answers = await _at_once(
         {
-            "rules": _rules(account, chosen.symbol),
-            "position": account.position(chosen.symbol) if wanted.position else None,
+            "rules": account.rules(chosen.symbol) if wanted.rules else None,
+            "position": account.position(chosen.symbol) if asks_position else None,
             "quote": _quote(account, chosen.symbol) if wanted.quote else None,
             "balance": account.balance() if wanted.balance else None,
         }
     )
     return Snapshot(
         capabilities=account.capabilities,
+        rules=answers.get("rules", NO_RULES),
+        position=answers.get("position", chosen.position),
         positions=positions,
+        quote=answers.get("quote"),
+        balance=answers.get("balance"),
         contract=chosen.contract,
         underlying_quote=chosen.underlying_quote,
-        **answers,
     )
 
 
@@ -76,11 +77,14 @@ async def _choose(
 ) -> _Chosen | Rejection:
     if wanted.chain:
         return await _choose_contract(account, order, now)
-    if wanted.positions and order.alert.right is not None:
-        meant = open_contract(order, positions)
-        if isinstance(meant, VenuePosition):
-            return _Chosen(symbol=meant.symbol)
-    return _Chosen(symbol=order.symbol)
+    if order.alert.right is None or not wanted.positions:
+        return _Chosen(symbol=order.symbol)
+    meant = open_contract(order, positions)
+    if isinstance(meant, Rejection):
+        return meant
+    # Without such an option nothing is open: a position in the shares is another thing.
+    symbol = order.symbol if meant is None else meant.symbol
+    return _Chosen(symbol=symbol, asks_position=False, position=meant)
 
 
 async def _choose_contract(account: OpenAccount, order: WorkOrder, now: datetime) -> _Chosen | Rejection:
@@ -97,10 +101,6 @@ async def _choose_contract(account: OpenAccount, order: WorkOrder, now: datetime
     return _Chosen(symbol=contract.symbol, contract=contract, underlying_quote=asked["quote"])
 
 
-async def _rules(account: OpenAccount, symbol: str) -> InstrumentRules:
-    return _NO_INSTRUMENT if symbol == _EVERY_SYMBOL else await account.rules(symbol)
-
-
 async def _quote(account: OpenAccount, symbol: str) -> Quote | None:
     """Return what it costs; None where the venue has no price, and planning has to do without."""
     try:
@@ -114,7 +114,7 @@ async def _quote(account: OpenAccount, symbol: str) -> Quote | None:
 async def _at_once(questions: dict[str, Coroutine[Any, Any, Any] | None]) -> dict[str, Any]:
     """Ask everything at once, and return the answers by name. The first failure ends the others."""
     asked = {name: question for name, question in questions.items() if question is not None}
-    if len(asked) == 1:
+    if len(asked) <= 1:
         return {name: await question for name, question in asked.items()}
     try:
         async with asyncio.TaskGroup() as group:
