@@ -379,4 +379,6 @@ def _both() -> Iterator[Case]:
         yield Case(f"{name}, semicolons", as_pairs(sent, "; "), fields)
 
 
-CASES: Final = (*_both(), *_spellings())
+SAMPLES: Final = tuple(_both())
+SPELLINGS: Final = tuple(_spellings())
+CASES: Final = (*SAMPLES, *SPELLINGS)
