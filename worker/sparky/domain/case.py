@@ -47,8 +47,10 @@ class Case:
 
     @property
     def kind(self) -> AssetKind:
-        """What is traded, a spread of options included."""
-        return AssetKind.OPTIONS if self.alert.legs else asset_kind(self.order.exchange, self.symbol)
+        """What is traded: options also where the alert describes them by their underlying."""
+        if self.alert.legs or self.alert.right is not None:
+            return AssetKind.OPTIONS
+        return asset_kind(self.order.exchange, self.symbol)
 
     @property
     def shorts_by_default(self) -> bool:

@@ -6,10 +6,11 @@ from typing import Final
 
 from sparky.domain.answers import VenuePosition
 from sparky.domain.asked_size import AskedSize, SizeName, refuse_several, sizes_of
+from sparky.domain.asset_kind import AssetKind
 from sparky.domain.case import Case
 from sparky.domain.identifiers import client_order_id
 from sparky.domain.order_terms import OrderTerms
-from sparky.domain.orders import PositionSide
+from sparky.domain.orders import OrderType, PositionSide
 from sparky.domain.plan import Cancel, Leg, Plan, Purpose
 from sparky.domain.pricing import price_of
 from sparky.domain.protecting_again import protect_again
@@ -161,6 +162,9 @@ def _closable_part(case: Case, asked: Decimal, rules: InstrumentRules, position:
 
 
 def _closing_leg(case: Case, side: PositionSide, quantity: Decimal, terms: OrderTerms) -> Leg:
+    # Of what venues take outside regular hours, only limit orders of shares can close anything; whatever
+    # else closes waits there for the session, because getting out late is better than not at all.
+    extended = terms.extended_hours and terms.order_type is OrderType.LIMIT and case.kind is AssetKind.SHARES
     return Leg(
         number=1,
         client_order_id=client_order_id(case.order.signal_id, 1),
@@ -173,6 +177,6 @@ def _closing_leg(case: Case, side: PositionSide, quantity: Decimal, terms: Order
         limit_price=terms.limit_price,
         stop_price=terms.stop_price,
         time_in_force=terms.time_in_force,
-        extended_hours=terms.extended_hours,
+        extended_hours=extended,
         reference_price=terms.reference_price,
     )

@@ -35,6 +35,7 @@ from sparky.domain.leaving import (
     working_of_closed,
 )
 from sparky.domain.meeting import plan_entry
+from sparky.domain.options_meant import of_the_option, plan_legs
 from sparky.domain.order_terms import terms_of
 from sparky.domain.orders import PositionSide, Side
 from sparky.domain.plan import Decision, NothingToDo, Plan, Protection
@@ -100,7 +101,8 @@ def _plan(case: Case) -> Plan:
     if special is not None:
         return special(case)
     if case.alert.legs:
-        return _plan_spread(case)
+        return plan_legs(case, exits=exits)
+    case = of_the_option(case)
     if case.alert.market_position is not None:
         note_missed_alert(case)
         return _plan_state(case, case.alert.market_position, exits=exits)
@@ -165,16 +167,6 @@ def _refuse_close_percent(case: Case) -> None:
             f"close_percent {percent} goes with an exit, and this alert is an entry: send close, close_long "
             f"or close_short, or add reduce_only.",
         )
-
-
-def _plan_spread(case: Case) -> Plan:
-    case.findings.refuse(
-        "legs",
-        len(case.alert.legs),
-        None,
-        Reason.NOT_SUPPORTED,
-        "The alert has legs, and spreads of options are not executed yet: send single options.",
-    )
 
 
 def _plan_close_all(case: Case) -> Plan:
