@@ -33,7 +33,7 @@ class Findings:
 
     def passed(self, name: str, value: object, limit: object = None) -> None:
         """Write down a check that holds nothing back."""
-        self._checks.append(Check(name, True, f"{value}", None if limit is None else f"{limit}"))  # noqa: FBT003
+        self._checks.append(Check(str(name), True, f"{value}", None if limit is None else f"{limit}"))  # noqa: FBT003
 
     def add(self, check: Check) -> None:
         """Keep a check that was made elsewhere."""
@@ -49,7 +49,7 @@ class Findings:
         Raises:
             Declined: always.
         """
-        self._checks.append(Check(name, False, f"{value}", None if limit is None else f"{limit}"))  # noqa: FBT003
+        self._checks.append(Check(str(name), False, f"{value}", None if limit is None else f"{limit}"))  # noqa: FBT003
         raise Declined(Rejection(reason_code, reason))
 
     def reject(self, name: str, value: object, rejection: Rejection) -> NoReturn:
@@ -58,7 +58,7 @@ class Findings:
         Raises:
             Declined: always.
         """
-        self._checks.append(Check(name, False, f"{value}"))  # noqa: FBT003
+        self._checks.append(Check(str(name), False, f"{value}"))  # noqa: FBT003
         raise Declined(rejection)
 
     def nothing(self, reason_code: Reason, note: str) -> NoReturn:

@@ -40,17 +40,18 @@ def close_whole(case: Case, position: VenuePosition, terms: OrderTerms) -> Plan:
     entries = case.working(Purpose.OPEN)
     exits = case.working(*_EXITS, Purpose.CLOSE, side=position.side.closed_by)
     leg = _closing_leg(case, position.side, position.quantity, terms)
-    return Plan(legs=(leg,), cancels=(*cancels_of(entries), *cancels_of(exits, after_leg=1)))
+    left = cancels_of(not_attached(exits, entries), after_leg=1)
+    return Plan(legs=(leg,), cancels=(*cancels_of(entries), *left))
 
 
 def close_part(case: Case, position: VenuePosition, terms: OrderTerms, quantity: Decimal) -> Plan:
     """Return the plan that closes a part. Exits that work stay for the rest.
 
-    A venue that reduces natively shrinks them itself. Elsewhere they bind the position, so they are cancelled
-    before and placed again for what is left.
+    A venue that reduces natively keeps them from closing more than is there. Elsewhere they bind what is
+    open, so they are cancelled before, and placed again for what is left, whatever became of the close.
     """
     leg = _closing_leg(case, position.side, quantity, terms)
-    exits = case.working(*_EXITS, side=position.side.closed_by)
+    exits = not_attached(case.working(*_EXITS, side=position.side.closed_by), case.working(Purpose.OPEN))
     if case.snapshot.capabilities.reduces_natively or not exits:
         return Plan(legs=(leg,))
     rest = exact_difference(position.quantity, quantity)
@@ -63,14 +64,23 @@ def working_of_closed(case: Case, sides: Iterable[PositionSide]) -> tuple[Earlie
     """Return what works to open positions of these sides, or to leave them, where none is open."""
     found: list[EarlierOrder] = []
     for side in sides:
-        found += case.working(Purpose.OPEN, side=side.opened_by)
-        found += case.working(*_EXITS, Purpose.CLOSE, side=side.closed_by)
+        entries = case.working(Purpose.OPEN, side=side.opened_by)
+        exits = case.working(*_EXITS, Purpose.CLOSE, side=side.closed_by)
+        found += (*entries, *not_attached(exits, entries))
     return tuple(found)
 
 
 def cancels_of(orders: Iterable[EarlierOrder], after_leg: int = 0) -> tuple[Cancel, ...]:
     """Return the cancels of working orders."""
     return tuple(Cancel(client_order_id=one.client_order_id, after_leg=after_leg) for one in orders)
+
+
+def not_attached(exits: Iterable[EarlierOrder], entries: Iterable[EarlierOrder]) -> tuple[EarlierOrder, ...]:
+    """Return the exits that do not end by themselves when these entries are cancelled."""
+    known = {(one.signal_id, one.leg) for one in entries}
+    return tuple(
+        one for one in exits if one.attached_to is None or (one.signal_id, one.attached_to) not in known
+    )
 
 
 def plan_cancel(case: Case) -> Plan:
@@ -82,7 +92,7 @@ def plan_cancel(case: Case) -> Plan:
     entries = case.working(Purpose.OPEN, Purpose.CLOSE)
     exits = case.working(*_EXITS)
     if case.position is None:
-        entries, exits = (*entries, *exits), ()
+        entries, exits = (*entries, *not_attached(exits, entries)), ()
     kept = (
         f"The exits that protect the open position were left working ({len(exits)}); close it to end them."
         if exits

@@ -55,9 +55,7 @@ def check_pyramiding(case: Case, side: Side, held: Decimal, coming: Decimal) -> 
     if not held and not coming:
         return
     word = position_side(side)
-    there = (
-        f"is already {word} with {held:f}" if held else f"has an order working to get {word} by {coming:f}"
-    )
+    there = f"is already {word} with {held:f}" if held else f"has an order for {coming:f} working"
     if not case.settings.pyramiding:
         case.findings.refuse(
             "pyramiding",

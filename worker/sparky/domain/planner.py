@@ -83,13 +83,12 @@ def is_exit(order: WorkOrder) -> bool:
 def _check_symbols(case: Case) -> None:
     # An option that the alert describes is another instrument than the signal's symbol.
     chosen = case.alert.right is not None and not case.alert.legs
-    names = {} if chosen else {"rules": case.symbol}
-    if case.position is not None:
-        names["position"] = case.position.symbol
-    expected = case.symbol if chosen else case.order.symbol
-    for thing, symbol in names.items():
-        if symbol not in {expected, NO_RULES.symbol}:
-            raise ValueError(f"planning {case.order.symbol} with the {thing} of {symbol}")
+    known = case.symbol != NO_RULES.symbol
+    expected = case.symbol if chosen and known else case.order.symbol
+    if known and case.symbol != expected:
+        raise ValueError(f"planning {case.order.symbol} with the rules of {case.symbol}")
+    if case.position is not None and case.position.symbol != expected and (known or not chosen):
+        raise ValueError(f"planning {case.order.symbol} with the position of {case.position.symbol}")
 
 
 def _plan(case: Case) -> Plan:

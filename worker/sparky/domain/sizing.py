@@ -47,7 +47,7 @@ def size_of_entry(case: Case, basis: Basis, held: Decimal) -> Decimal:
         check_minimum(case, f"{asked}", quantity, basis)
         return quantity
     limit = f"{case.settings.max_position_size_usd:f}"
-    if room <= 0:
+    if room <= 0 < held:
         case.findings.refuse(
             "max_position_size_usd",
             f"{held:f} {case.symbol} held",

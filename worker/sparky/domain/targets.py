@@ -104,7 +104,7 @@ def _from_the_same_side(case: Case, side: Side, held: Decimal, coming: Decimal, 
     if size is None or size.name is not SizeName.MARKET_POSITION_SIZE:
         _already_there(case, held, coming)
     rules = case.rules_of(case.alert.order_type)
-    target = rules.quantity_down(size.value)
+    target = size.value
     if target < held:
         return _less(case, held, target)
     missing = rules.quantity_down(exact_difference(target, exact_sum(held, coming)))
