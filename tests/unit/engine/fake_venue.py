@@ -21,7 +21,7 @@ from sparky.domain.answers import (
     VenuePosition,
 )
 from sparky.domain.capabilities import Capabilities
-from sparky.domain.errors import CredentialsInvalid, VenueUnavailable
+from sparky.domain.errors import CredentialsInvalid, Refusal, VenueUnavailable
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.options import OptionContract
 from sparky.domain.orders import (
@@ -33,6 +33,7 @@ from sparky.domain.orders import (
     Side,
     TimeInForce,
 )
+from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
 from sparky.venues.base import AccountAccess, Permit
 from tests.unit.engine.resting_orders import PRICE, SAID, RestingOrders, Seen, venue_order
@@ -81,6 +82,10 @@ class FakeVenue(RestingOrders):
         super().__init__()
         self.capabilities = CAPABILITIES
         self.leverages: list[int] = []
+        self.leverage_faults = 0
+        self.leverage_refusal: str | None = None
+        # What was asked before planning, by name.
+        self.questions: list[str] = []
         self.script: deque[str] = deque()
         self.executed: list[OrderRequest] = []
         self.submitted: list[ClientOrderId] = []
@@ -105,21 +110,25 @@ class FakeVenue(RestingOrders):
 
     async def balance(self, access: AccountAccess) -> Balance:
         del access
+        self.questions.append("balance")
         await self._answer()
         return self.check.balance
 
     async def rules(self, access: AccountAccess, symbol: str) -> InstrumentRules:
         del access
+        self.questions.append("rules")
         await self._answer()
         return InstrumentRules(symbol=symbol, quantity_step=Decimal("0.001"), price_tick=Decimal("0.1"))
 
     async def quote(self, access: AccountAccess, symbol: str) -> Quote:
         del access
+        self.questions.append("quote")
         await self._answer()
         return Quote(symbol=symbol, bid=PRICE, ask=PRICE, last=PRICE)
 
     async def position(self, access: AccountAccess, symbol: str) -> VenuePosition | None:
         del access
+        self.questions.append("position")
         await self._answer()
         return self._held(symbol)
 
@@ -161,6 +170,11 @@ class FakeVenue(RestingOrders):
     async def set_leverage(self, access: AccountAccess, symbol: str, leverage: int) -> None:
         del access, symbol
         await self._answer()
+        if self.leverage_faults:
+            self.leverage_faults -= 1
+            raise VenueUnavailable("the venue did not set the leverage")
+        if self.leverage_refusal is not None:
+            raise Refusal(Reason.ABOVE_MAXIMUM, self.leverage_refusal)
         self.leverages.append(leverage)
 
     async def expirations(self, access: AccountAccess, underlying: str) -> Sequence[date]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sparky.domain.plan import Plan
+from sparky.domain.plan import Leg, Plan
 from sparky.domain.plan_json import leg_to_json, plan_to_json
 from sparky.domain.planner import make_plan
 from sparky.domain.rules import InstrumentRules
@@ -32,13 +32,18 @@ def write_down(row: Row, states: Sequence[str], ago: float, changes: dict[str, A
     now = LoopClock().monotonic()
     row.lease_until = now - 0.001
     for leg, state in zip(plan.legs, states, strict=False):
-        row.orders[leg.number] = leg_to_json(leg) | {
-            "state": state,
-            "venue_order_id": None,
-            "bookmark": None,
-            "begun_at": (START + timedelta(seconds=now - ago)).isoformat(),
-            "submitted_at": (START + timedelta(seconds=now - ago)).isoformat(),
-            "filled_quantity": str(leg.quantity) if state == "filled" else "0",
-            "average_price": "100" if state == "filled" else None,
-        }
-        row.orders[leg.number] |= changes
+        row.orders[leg.number] = begun_row(leg, state, ago) | changes
+
+
+def begun_row(leg: Leg, state: str, ago: float = 20.0) -> dict[str, Any]:
+    """Return the row of a leg that was written down a while ago."""
+    written = (START + timedelta(seconds=LoopClock().monotonic() - ago)).isoformat()
+    return leg_to_json(leg) | {
+        "state": state,
+        "venue_order_id": None,
+        "bookmark": None,
+        "begun_at": written,
+        "submitted_at": written,
+        "filled_quantity": str(leg.quantity) if state == "filled" else "0",
+        "average_price": "100" if state == "filled" else None,
+    }

@@ -63,6 +63,7 @@ class RestingOrders:
         self.exits: list[tuple[ClientOrderId, ExitKind, Decimal, Decimal | None]] = []
         self.exit_requests: list[ExitRequest] = []
         self.cancels: list[ClientOrderId] = []
+        self.cancel_refs: list[OrderRef] = []
         self.orders: dict[ClientOrderId, Seen] = {}
         self.net = Decimal(0)
         self.latency = 0.01
@@ -124,6 +125,7 @@ class RestingOrders:
         permit()
         await asyncio.sleep(self.latency)
         self.cancels.append(ref.client_order_id)
+        self.cancel_refs.append(ref)
         seen = self.orders.get(ref.client_order_id)
         if behaviour == "dropped":
             return Unknown("connection reset")
@@ -148,6 +150,10 @@ class RestingOrders:
         seen = self.orders[client_order_id]
         if not seen.order.state.is_terminal:
             seen.order = replace(seen.order, state=OrderState.CANCELLED)
+
+    def rests(self, order: OrderRequest) -> None:
+        """Let an order work from before the test on."""
+        self.orders[order.client_order_id] = Seen(venue_order(order, Decimal(0), OrderState.WORKING), 0.0)
 
     def fill(self, client_order_id: ClientOrderId) -> None:
         """Fill an order that works, wholly."""

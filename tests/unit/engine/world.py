@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
 from sparky.database.keys import StoredKeys
+from sparky.domain.identifiers import client_order_id
+from sparky.domain.orders import OrderType, Side
+from sparky.domain.plan import Leg, Purpose
 from sparky.engine.access import AccountDesk
 from sparky.engine.batching import Batcher
 from sparky.engine.credentials import CredentialDesk
@@ -21,7 +25,7 @@ from sparky.keys.secret import Secret
 from tests.unit.domain.work_orders import work_order_json
 from tests.unit.engine.fake_database import FakeDatabase, Row
 from tests.unit.engine.fake_venue import FakeVenue
-from tests.unit.engine.plans import write_down
+from tests.unit.engine.plans import begun_row, write_down
 from tests.unit.engine.virtual_loop import START, LoopClock, loop_seams
 
 LEASE_SECONDS = 15
@@ -123,6 +127,28 @@ class World:
         selling: dict[str, Any] = {"action": "sell", "position": position}
         return self.signal(**selling | changes)
 
+    def resting(self, side: str = "buy", purpose: str = "open", **order: Any) -> Row:
+        """Let a finished signal of the lane have an order of 1 that works at the venue."""
+        row = self.signal(alert={"quantity": "1", "order_type": "limit", "price": "90"})
+        row.status, row.finished_at = "done", 0.0
+        stops = purpose in {"stop_loss", "trailing_stop"}
+        leg = Leg(
+            number=1,
+            client_order_id=client_order_id(row.order["signal_id"], 1),
+            symbol="BTCUSDT",
+            side=Side(side),
+            quantity=Decimal(1),
+            purpose=Purpose(purpose),
+            reduce_only=purpose != "open",
+            order_type=OrderType.STOP if stops else OrderType.LIMIT,
+            limit_price=None if stops else Decimal(90),
+            stop_price=Decimal(90) if stops else None,
+        )
+        row.orders[1] = begun_row(leg, "working") | order
+        if row.orders[1]["state"] != "absent":
+            self.venue.rests(leg.request())
+        return row
+
     def begun(self, row: Row, *states: str, ago: float = 20.0, **order: Any) -> Row:
         """Let an earlier worker, now dead, have begun the legs of a signal."""
         write_down(row, states, ago, order)
@@ -159,3 +185,10 @@ class World:
         async with self.worker() as worker:
             worker.inbox.hint()
             await self.settle()
+
+    async def killed_after(self, seconds: float) -> None:
+        """Run a worker and kill it: no goodbye to anyone."""
+        running = asyncio.create_task(self.run())
+        await asyncio.sleep(seconds)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

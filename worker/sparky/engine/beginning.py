@@ -88,7 +88,8 @@ async def begin(
 def _raise_obstacle(hand: InHand, begun: Begun, leg: Leg) -> None:
     if begun.obstacle is not None:
         limit = begun.obstacle
-        found = Check(limit.name, limit.ok, f"{limit.used:f}", f"{limit.limit:f}")
+        name = limit.name if limit.scope == "all" else f"{limit.name} of {limit.scope}"
+        found = Check(name, limit.ok, f"{limit.used:f}", f"{limit.limit:f}")
         hand.checks = (*hand.checks, found)
         raise Ended(outcomes.limit_reached(hand.order.claim, hand.record, begun.obstacle))
     if begun.error is not None:

@@ -59,11 +59,13 @@ class Protector:
             if leg.number in self._placed:
                 self._hand.record.say(sentences.exit_placed(leg))
         missing = [leg for leg in exits if leg.number not in self._placed]
-        for leg in missing:
+        if not missing:
+            return
+        self._hand.record.reason_code = Reason.EXIT_NOT_PLACED
+        has_no_stop = self._stops and not any(leg.number in self._placed for leg in self._stops)
+        for leg in self._stops if has_no_stop else missing:
             self._hand.record.say(sentences.exit_refused(leg, self._why(leg)))
-        if missing:
-            self._hand.record.reason_code = Reason.EXIT_NOT_PLACED
-        if self._stops and not any(leg.number in self._placed for leg in self._stops):
+        if has_no_stop:
             await self._close(protection.side_closed_by, exposed)
 
     async def _exits(self, protection: Protection, exposed: Exposed) -> tuple[Leg, ...]:

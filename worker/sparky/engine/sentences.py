@@ -100,15 +100,8 @@ def _at(leg: Leg) -> str:
         return f", {readable(leg.trail_percent)} % behind the price"
     if leg.trail_distance is not None:
         return f", {readable(leg.trail_distance)} behind the price"
-    prices = [
-        text
-        for text in (
-            None if leg.stop_price is None else f"stop {readable(leg.stop_price)}",
-            None if leg.limit_price is None else f"{readable(leg.limit_price)}",
-        )
-        if text is not None
-    ]
-    return f" at {', limit '.join(prices)}" if prices else ""
+    prices = [readable(price) for price in (leg.stop_price, leg.limit_price) if price is not None]
+    return f" at {', with limit '.join(prices)}" if prices else ""
 
 
 def _state(order: VenueOrder) -> str:
