@@ -1780,12 +1780,18 @@ export type Database = {
       "my_plan": { Args: Record<PropertyKey, never>; Returns: Json };
       "my_settings": { Args: Record<PropertyKey, never>; Returns: Json };
       "open_keys": { Args: { "p_account_id": string; "p_worker": string }; Returns: Json };
+      "paper_cancel": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_list_fills": {
         Args: { "p_account_id": string; "p_key_hash": string; "p_since": string; "p_symbol": string };
         Returns: Json;
       };
+      "paper_list_open": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
       "paper_list_positions": { Args: { "p_account_id": string; "p_key_hash": string }; Returns: Json };
+      "paper_mark": {
+        Args: { "p_account_id": string; "p_key_hash": string; "p_price": number; "p_symbol": string };
+        Returns: number;
+      };
       "paper_open": {
         Args: {
           "p_account_id": string;
@@ -1793,6 +1799,10 @@ export type Database = {
           "p_key_hash": string;
           "p_starting_balance": number;
         };
+        Returns: Json;
+      };
+      "paper_place_exits": {
+        Args: { "p_account_id": string; "p_key_hash": string; "p_request": Json; "p_terms": Json };
         Returns: Json;
       };
       "paper_submit": {

@@ -1,5 +1,5 @@
 -- The book of the paper venue. It is a venue, not our record: it knows orders by client id, fills them at a price it
--- is given, and answers when asked. A new paper key is a new paper account with a fresh balance.
+-- is given (171_paper_matching.sql), and answers when asked. A new paper key is a new paper account with a fresh balance.
 
 create table private.paper_accounts (
   id bigint generated always as identity primary key,
@@ -19,14 +19,41 @@ create table private.paper_orders (
   side text not null check (side in ('buy', 'sell')),
   quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
   reduce_only boolean not null,
-  price numeric not null check (price > 0 and price < 'infinity'),
-  fee numeric not null check (fee > '-infinity' and fee < 'infinity'),
+  order_type text not null check (order_type in ('market', 'limit', 'stop', 'stop_limit', 'trailing_stop')),
+  limit_price numeric check (limit_price > 0 and limit_price < 'infinity'),
+  stop_price numeric check (stop_price > 0 and stop_price < 'infinity'),
+  trail_distance numeric check (trail_distance > 0 and trail_distance < 'infinity'),
+  trail_percent numeric check (trail_percent > 0 and trail_percent < 100),
+  time_in_force text not null check (time_in_force in ('gtc', 'day', 'ioc', 'fok')),
+  slippage_percent numeric not null check (slippage_percent >= 0 and slippage_percent < 100),
+  fee_percent numeric not null check (fee_percent >= 0 and fee_percent < 'infinity'),
+  max_leverage numeric not null check (max_leverage >= 0 and max_leverage < 'infinity'),
+  -- The price of the market that came with the order.
+  seen_price numeric,
+  -- Exits of one group take one another away. It is named by the entry's id; without one by that of its first exit.
+  exit_group bigint,
+  -- waiting: an exit whose entry has not filled.
+  state text not null check (state in ('waiting', 'working', 'filled', 'cancelled', 'expired')),
+  reason text,
+  -- A stop-limit order whose stop was reached is a limit order from then on.
+  triggered boolean not null default false,
+  -- The best price that a trailing stop has seen.
+  best_price numeric,
+  price numeric check (price > 0 and price < 'infinity'),
+  fee numeric check (fee > '-infinity' and fee < 'infinity'),
   -- How often this order arrived. More than once means that somebody sent it blindly again.
   arrivals integer not null default 1,
-  executed_at timestamptz not null default clock_timestamp(),
-  unique (paper_account_id, client_order_id)
+  sent_at timestamptz not null default clock_timestamp(),
+  executed_at timestamptz,
+  unique (paper_account_id, client_order_id),
+  check ((state = 'filled') = (price is not null and fee is not null and executed_at is not null)),
+  check ((limit_price is not null) = (order_type in ('limit', 'stop_limit'))),
+  check ((stop_price is not null) = (order_type in ('stop', 'stop_limit'))),
+  check (num_nonnulls(trail_distance, trail_percent) = (case order_type when 'trailing_stop' then 1 else 0 end))
 );
 create index paper_orders_symbol on private.paper_orders (paper_account_id, symbol, id);
+create index paper_orders_open on private.paper_orders (paper_account_id, symbol, id)
+where state in ('waiting', 'working');
 
 create table private.paper_positions (
   paper_account_id bigint not null references private.paper_accounts (id) on delete cascade,
@@ -75,8 +102,8 @@ as $$
 begin
   return jsonb_build_object(
     'order_id', o.id::text, 'client_order_id', o.client_order_id, 'symbol', o.symbol, 'side', o.side,
-    'quantity', trim_scale(o.quantity)::text, 'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text,
-    'executed_at', o.executed_at);
+    'quantity', trim_scale(o.quantity)::text, 'state', o.state, 'reason', o.reason,
+    'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text, 'executed_at', o.executed_at);
 end
 $$;
 
@@ -147,85 +174,39 @@ begin
 end
 $$;
 
--- p_order: {"client_order_id","symbol","side","quantity","reduce_only","price"?}; p_terms: {"slippage_percent",
--- "fee_percent","max_leverage"}. The whole order fills at once, or is refused.
-create function public.paper_submit(p_account_id uuid, p_key_hash text, p_order jsonb, p_terms jsonb) returns jsonb
+-- Orders for the day end at midnight in New York, where the trader's days begin.
+create function private.paper_expire(p_book bigint) returns void
 language plpgsql
-security definer
 set search_path = ''
 as $$
 declare
-  book private.paper_accounts;
-  sign_of integer := case p_order ->> 'side' when 'buy' then 1 else -1 end;
-  amount numeric := (p_order ->> 'quantity')::numeric;
-  reduce boolean := (p_order ->> 'reduce_only')::boolean;
-  held private.paper_positions;
-  price numeric := (p_order ->> 'price')::numeric;
-  refusal jsonb;
-  placed private.paper_orders;
+  today timestamptz := date_trunc('day', now() at time zone 'America/New_York') at time zone 'America/New_York';
 begin
-  select * into book from private.paper_accounts
-  where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex') for update;
-  if book.id is null then
-    return private.paper_refusal('unknown_key', 'no paper account is open for this key');
-  end if;
-  -- Under any key of the account: keys may have been replaced since the order was sent.
-  update private.paper_orders o set arrivals = o.arrivals + 1
-  from private.paper_accounts a
-  where a.account_id = p_account_id and o.paper_account_id = a.id
-    and o.client_order_id = p_order ->> 'client_order_id';
-  if found then
-    return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
-  end if;
-  -- NaN sorts above infinity.
-  if not coalesce(amount > 0 and amount < 'infinity', false) then
-    return private.paper_refusal('invalid_order', 'the quantity must be a positive number');
-  end if;
-  select * into held from private.paper_positions
-  where paper_account_id = book.id and symbol = p_order ->> 'symbol';
-  if reduce then
-    if coalesce(held.quantity, 0) * sign_of >= 0 then
-      return private.paper_refusal('nothing_to_reduce', 'a reduce-only order needs an opposite position');
-    end if;
-    amount := least(amount, abs(held.quantity));
-  end if;
-  -- An exit must never fail for want of a price: the last one known of this symbol serves.
-  price := coalesce(price, (
-    select o.price from private.paper_orders o
-    where o.paper_account_id = book.id and o.symbol = p_order ->> 'symbol' order by o.id desc limit 1
-  ));
-  if price is null then
-    return private.paper_refusal('no_price', 'the paper venue has no price for this symbol');
-  end if;
-  price := round(price * (1 + sign_of * (p_terms ->> 'slippage_percent')::numeric / 100), 8);
-  if not coalesce(price > 0 and price < 'infinity', false) then
-    return private.paper_refusal('invalid_order', 'the price must be a positive number');
-  end if;
-  refusal := private.paper_funds_refusal(
-    book, held, sign_of * amount, price, (p_terms ->> 'max_leverage')::numeric);
-  if refusal is not null then
-    return refusal;
-  end if;
-  insert into private.paper_orders (
-    paper_account_id, client_order_id, symbol, side, quantity, reduce_only, price, fee
-  ) values (
-    book.id, p_order ->> 'client_order_id', p_order ->> 'symbol', p_order ->> 'side', amount, reduce, price,
-    round(amount * price * (p_terms ->> 'fee_percent')::numeric / 100, 8)
-  ) returning * into placed;
-  perform private.paper_apply(book.id, placed.symbol, sign_of * amount, price);
-  update private.paper_accounts set cash = cash - sign_of * amount * price - placed.fee where id = book.id;
-  return jsonb_build_object('order', private.paper_order_json(placed));
+  -- In one order, whoever does it: a question does not hold the lock of the book.
+  with over as materialized (
+    select o.id from private.paper_orders o
+    where o.paper_account_id = p_book and o.state in ('waiting', 'working')
+      and (
+        (o.time_in_force = 'day' and o.sent_at < today)
+        or (o.state = 'waiting' and exists (
+          select from private.paper_orders e
+          where e.id = o.exit_group and e.state = 'working' and e.time_in_force = 'day' and e.sent_at < today
+        ))
+      )
+    order by o.id for update
+  )
+  update private.paper_orders o set state = 'expired', reason = 'its day is over'
+  from over where o.id = over.id and o.state in ('waiting', 'working');
 end
 $$;
-comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
 
 create function public.paper_find_order(p_account_id uuid, p_client_order_id text) returns jsonb
 language plpgsql
-stable
 security definer
 set search_path = ''
 as $$
 begin
+  perform private.paper_expire(a.id) from private.paper_accounts a where a.account_id = p_account_id;
   return (
     select private.paper_order_json(o)
     from private.paper_accounts a
@@ -235,6 +216,24 @@ begin
 end
 $$;
 comment on function public.paper_find_order is 'The paper venue''s order of this client id under any key of the account, or null: replaced keys must not make an order look absent.';
+
+create function public.paper_list_open(p_account_id uuid, p_key_hash text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts := private.paper_account(p_account_id, p_key_hash);
+begin
+  perform private.paper_expire(book.id);
+  return (
+    select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+    from private.paper_orders o
+    where o.paper_account_id = book.id and o.state in ('waiting', 'working')
+  );
+end
+$$;
+comment on function public.paper_list_open is 'The paper venue''s orders that work, and the exits that wait for their entry, oldest first.';
 
 create function public.paper_list_positions(p_account_id uuid, p_key_hash text) returns jsonb
 language sql
@@ -257,9 +256,9 @@ stable
 security definer
 set search_path = ''
 as $$
-  select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+  select coalesce(jsonb_agg(private.paper_order_json(o) order by o.executed_at, o.id), '[]')
   from private.paper_orders o
   where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id and o.symbol = p_symbol
-    and o.executed_at >= p_since
+    and o.state = 'filled' and o.executed_at >= p_since
 $$;
-comment on function public.paper_list_fills is 'The paper venue''s orders in a symbol since a moment, oldest first: each is filled whole in one execution.';
+comment on function public.paper_list_fills is 'The paper venue''s executions in a symbol since a moment, oldest first: an order is filled whole in one.';

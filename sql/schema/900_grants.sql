@@ -112,7 +112,11 @@ public.finish_tasks(jsonb),
 public.work_task(bigint, bigint),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
+public.paper_place_exits(uuid, text, jsonb, jsonb),
+public.paper_cancel(uuid, text),
+public.paper_mark(uuid, text, text, numeric),
 public.paper_find_order(uuid, text),
+public.paper_list_open(uuid, text),
 public.paper_list_positions(uuid, text),
 public.paper_list_fills(uuid, text, text, timestamptz)
 to sparky_worker, service_role;

@@ -6780,7 +6780,7 @@ end
 $$;
 comment on function public.store_stripe_event is 'Stores one verified Stripe event; false when it was stored before.';
 -- The book of the paper venue. It is a venue, not our record: it knows orders by client id, fills them at a price it
--- is given, and answers when asked. A new paper key is a new paper account with a fresh balance.
+-- is given (171_paper_matching.sql), and answers when asked. A new paper key is a new paper account with a fresh balance.
 
 create table private.paper_accounts (
   id bigint generated always as identity primary key,
@@ -6800,14 +6800,41 @@ create table private.paper_orders (
   side text not null check (side in ('buy', 'sell')),
   quantity numeric not null check (quantity > 0 and quantity < 'infinity'),
   reduce_only boolean not null,
-  price numeric not null check (price > 0 and price < 'infinity'),
-  fee numeric not null check (fee > '-infinity' and fee < 'infinity'),
+  order_type text not null check (order_type in ('market', 'limit', 'stop', 'stop_limit', 'trailing_stop')),
+  limit_price numeric check (limit_price > 0 and limit_price < 'infinity'),
+  stop_price numeric check (stop_price > 0 and stop_price < 'infinity'),
+  trail_distance numeric check (trail_distance > 0 and trail_distance < 'infinity'),
+  trail_percent numeric check (trail_percent > 0 and trail_percent < 100),
+  time_in_force text not null check (time_in_force in ('gtc', 'day', 'ioc', 'fok')),
+  slippage_percent numeric not null check (slippage_percent >= 0 and slippage_percent < 100),
+  fee_percent numeric not null check (fee_percent >= 0 and fee_percent < 'infinity'),
+  max_leverage numeric not null check (max_leverage >= 0 and max_leverage < 'infinity'),
+  -- The price of the market that came with the order.
+  seen_price numeric,
+  -- Exits of one group take one another away. It is named by the entry's id; without one by that of its first exit.
+  exit_group bigint,
+  -- waiting: an exit whose entry has not filled.
+  state text not null check (state in ('waiting', 'working', 'filled', 'cancelled', 'expired')),
+  reason text,
+  -- A stop-limit order whose stop was reached is a limit order from then on.
+  triggered boolean not null default false,
+  -- The best price that a trailing stop has seen.
+  best_price numeric,
+  price numeric check (price > 0 and price < 'infinity'),
+  fee numeric check (fee > '-infinity' and fee < 'infinity'),
   -- How often this order arrived. More than once means that somebody sent it blindly again.
   arrivals integer not null default 1,
-  executed_at timestamptz not null default clock_timestamp(),
-  unique (paper_account_id, client_order_id)
+  sent_at timestamptz not null default clock_timestamp(),
+  executed_at timestamptz,
+  unique (paper_account_id, client_order_id),
+  check ((state = 'filled') = (price is not null and fee is not null and executed_at is not null)),
+  check ((limit_price is not null) = (order_type in ('limit', 'stop_limit'))),
+  check ((stop_price is not null) = (order_type in ('stop', 'stop_limit'))),
+  check (num_nonnulls(trail_distance, trail_percent) = (case order_type when 'trailing_stop' then 1 else 0 end))
 );
 create index paper_orders_symbol on private.paper_orders (paper_account_id, symbol, id);
+create index paper_orders_open on private.paper_orders (paper_account_id, symbol, id)
+where state in ('waiting', 'working');
 
 create table private.paper_positions (
   paper_account_id bigint not null references private.paper_accounts (id) on delete cascade,
@@ -6856,8 +6883,8 @@ as $$
 begin
   return jsonb_build_object(
     'order_id', o.id::text, 'client_order_id', o.client_order_id, 'symbol', o.symbol, 'side', o.side,
-    'quantity', trim_scale(o.quantity)::text, 'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text,
-    'executed_at', o.executed_at);
+    'quantity', trim_scale(o.quantity)::text, 'state', o.state, 'reason', o.reason,
+    'price', trim_scale(o.price)::text, 'fee', trim_scale(o.fee)::text, 'executed_at', o.executed_at);
 end
 $$;
 
@@ -6928,85 +6955,39 @@ begin
 end
 $$;
 
--- p_order: {"client_order_id","symbol","side","quantity","reduce_only","price"?}; p_terms: {"slippage_percent",
--- "fee_percent","max_leverage"}. The whole order fills at once, or is refused.
-create function public.paper_submit(p_account_id uuid, p_key_hash text, p_order jsonb, p_terms jsonb) returns jsonb
+-- Orders for the day end at midnight in New York, where the trader's days begin.
+create function private.paper_expire(p_book bigint) returns void
 language plpgsql
-security definer
 set search_path = ''
 as $$
 declare
-  book private.paper_accounts;
-  sign_of integer := case p_order ->> 'side' when 'buy' then 1 else -1 end;
-  amount numeric := (p_order ->> 'quantity')::numeric;
-  reduce boolean := (p_order ->> 'reduce_only')::boolean;
-  held private.paper_positions;
-  price numeric := (p_order ->> 'price')::numeric;
-  refusal jsonb;
-  placed private.paper_orders;
+  today timestamptz := date_trunc('day', now() at time zone 'America/New_York') at time zone 'America/New_York';
 begin
-  select * into book from private.paper_accounts
-  where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex') for update;
-  if book.id is null then
-    return private.paper_refusal('unknown_key', 'no paper account is open for this key');
-  end if;
-  -- Under any key of the account: keys may have been replaced since the order was sent.
-  update private.paper_orders o set arrivals = o.arrivals + 1
-  from private.paper_accounts a
-  where a.account_id = p_account_id and o.paper_account_id = a.id
-    and o.client_order_id = p_order ->> 'client_order_id';
-  if found then
-    return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
-  end if;
-  -- NaN sorts above infinity.
-  if not coalesce(amount > 0 and amount < 'infinity', false) then
-    return private.paper_refusal('invalid_order', 'the quantity must be a positive number');
-  end if;
-  select * into held from private.paper_positions
-  where paper_account_id = book.id and symbol = p_order ->> 'symbol';
-  if reduce then
-    if coalesce(held.quantity, 0) * sign_of >= 0 then
-      return private.paper_refusal('nothing_to_reduce', 'a reduce-only order needs an opposite position');
-    end if;
-    amount := least(amount, abs(held.quantity));
-  end if;
-  -- An exit must never fail for want of a price: the last one known of this symbol serves.
-  price := coalesce(price, (
-    select o.price from private.paper_orders o
-    where o.paper_account_id = book.id and o.symbol = p_order ->> 'symbol' order by o.id desc limit 1
-  ));
-  if price is null then
-    return private.paper_refusal('no_price', 'the paper venue has no price for this symbol');
-  end if;
-  price := round(price * (1 + sign_of * (p_terms ->> 'slippage_percent')::numeric / 100), 8);
-  if not coalesce(price > 0 and price < 'infinity', false) then
-    return private.paper_refusal('invalid_order', 'the price must be a positive number');
-  end if;
-  refusal := private.paper_funds_refusal(
-    book, held, sign_of * amount, price, (p_terms ->> 'max_leverage')::numeric);
-  if refusal is not null then
-    return refusal;
-  end if;
-  insert into private.paper_orders (
-    paper_account_id, client_order_id, symbol, side, quantity, reduce_only, price, fee
-  ) values (
-    book.id, p_order ->> 'client_order_id', p_order ->> 'symbol', p_order ->> 'side', amount, reduce, price,
-    round(amount * price * (p_terms ->> 'fee_percent')::numeric / 100, 8)
-  ) returning * into placed;
-  perform private.paper_apply(book.id, placed.symbol, sign_of * amount, price);
-  update private.paper_accounts set cash = cash - sign_of * amount * price - placed.fee where id = book.id;
-  return jsonb_build_object('order', private.paper_order_json(placed));
+  -- In one order, whoever does it: a question does not hold the lock of the book.
+  with over as materialized (
+    select o.id from private.paper_orders o
+    where o.paper_account_id = p_book and o.state in ('waiting', 'working')
+      and (
+        (o.time_in_force = 'day' and o.sent_at < today)
+        or (o.state = 'waiting' and exists (
+          select from private.paper_orders e
+          where e.id = o.exit_group and e.state = 'working' and e.time_in_force = 'day' and e.sent_at < today
+        ))
+      )
+    order by o.id for update
+  )
+  update private.paper_orders o set state = 'expired', reason = 'its day is over'
+  from over where o.id = over.id and o.state in ('waiting', 'working');
 end
 $$;
-comment on function public.paper_submit is 'The paper venue takes an order: fills it whole or refuses it. A client id that it knows is refused.';
 
 create function public.paper_find_order(p_account_id uuid, p_client_order_id text) returns jsonb
 language plpgsql
-stable
 security definer
 set search_path = ''
 as $$
 begin
+  perform private.paper_expire(a.id) from private.paper_accounts a where a.account_id = p_account_id;
   return (
     select private.paper_order_json(o)
     from private.paper_accounts a
@@ -7016,6 +6997,24 @@ begin
 end
 $$;
 comment on function public.paper_find_order is 'The paper venue''s order of this client id under any key of the account, or null: replaced keys must not make an order look absent.';
+
+create function public.paper_list_open(p_account_id uuid, p_key_hash text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts := private.paper_account(p_account_id, p_key_hash);
+begin
+  perform private.paper_expire(book.id);
+  return (
+    select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+    from private.paper_orders o
+    where o.paper_account_id = book.id and o.state in ('waiting', 'working')
+  );
+end
+$$;
+comment on function public.paper_list_open is 'The paper venue''s orders that work, and the exits that wait for their entry, oldest first.';
 
 create function public.paper_list_positions(p_account_id uuid, p_key_hash text) returns jsonb
 language sql
@@ -7038,12 +7037,464 @@ stable
 security definer
 set search_path = ''
 as $$
-  select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+  select coalesce(jsonb_agg(private.paper_order_json(o) order by o.executed_at, o.id), '[]')
   from private.paper_orders o
   where o.paper_account_id = (private.paper_account(p_account_id, p_key_hash)).id and o.symbol = p_symbol
-    and o.executed_at >= p_since
+    and o.state = 'filled' and o.executed_at >= p_since
 $$;
-comment on function public.paper_list_fills is 'The paper venue''s orders in a symbol since a moment, oldest first: each is filled whole in one execution.';
+comment on function public.paper_list_fills is 'The paper venue''s executions in a symbol since a moment, oldest first: an order is filled whole in one.';
+-- How the paper venue executes. It has no clock that ticks: whenever a price of a symbol is told, every order that waits
+-- for one is held against it, oldest first, under the lock of the book. A limit order fills at its price or better, a stop
+-- at the price that reached it. What was missed between two prices stays missed.
+
+create function private.paper_sign(p_side text) returns integer
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case p_side when 'buy' then 1 else -1 end;
+end
+$$;
+
+-- Ends an order that has not filled, and with an entry the exits that wait for it.
+create function private.paper_end(p_order_id bigint, p_state text, p_reason text) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update private.paper_orders set state = p_state, reason = p_reason
+  where state in ('waiting', 'working')
+    and (id = p_order_id or (state = 'waiting' and exit_group = p_order_id));
+end
+$$;
+
+-- What an exit that has filled leaves to the others of its group, and a position to the orders that reduce it. A
+-- take-profit takes its size off the stops, a stop off all others. What cannot reduce anything any more is cancelled.
+create function private.paper_take_away(p_filled private.paper_orders, p_after numeric) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_filled.exit_group is not null then
+    update private.paper_orders o set
+      quantity = case when o.quantity > p_filled.quantity then o.quantity - p_filled.quantity else o.quantity end,
+      state = case when o.quantity > p_filled.quantity then o.state else 'cancelled' end,
+      reason = case when o.quantity > p_filled.quantity then o.reason else 'another exit of the position has filled' end
+    where o.exit_group = p_filled.exit_group and o.id <> p_filled.id and o.state = 'working'
+      and not (o.order_type = 'limit' and p_filled.order_type = 'limit');
+  end if;
+  update private.paper_orders o set state = 'cancelled', reason = 'the position is closed'
+  where o.paper_account_id = p_filled.paper_account_id and o.symbol = p_filled.symbol and o.state = 'working'
+    and o.id <> p_filled.id and o.reduce_only and p_after * private.paper_sign(o.side) >= 0;
+end
+$$;
+
+create function private.paper_fill(p_order_id bigint, p_price numeric) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  o private.paper_orders;
+  book private.paper_accounts;
+  held private.paper_positions;
+  sign_of integer;
+  refusal jsonb;
+begin
+  select * into o from private.paper_orders where id = p_order_id;
+  select * into book from private.paper_accounts where id = o.paper_account_id;
+  select * into held from private.paper_positions where paper_account_id = book.id and symbol = o.symbol;
+  sign_of := private.paper_sign(o.side);
+  if o.reduce_only then
+    if coalesce(held.quantity, 0) * sign_of >= 0 then
+      perform private.paper_end(o.id, 'cancelled', 'there is no position to reduce');
+      return;
+    end if;
+    o.quantity := least(o.quantity, abs(held.quantity));
+  else
+    refusal := private.paper_funds_refusal(book, held, sign_of * o.quantity, p_price, o.max_leverage);
+    if refusal is not null then
+      perform private.paper_end(o.id, 'cancelled', refusal -> 'refused' ->> 'message');
+      return;
+    end if;
+  end if;
+  update private.paper_orders set
+    state = 'filled', quantity = o.quantity, price = p_price, fee = round(o.quantity * p_price * o.fee_percent / 100, 8),
+    executed_at = clock_timestamp()
+  where id = o.id returning * into o;
+  perform private.paper_apply(book.id, o.symbol, sign_of * o.quantity, p_price);
+  update private.paper_accounts set cash = cash - sign_of * o.quantity * p_price - o.fee where id = book.id;
+  perform private.paper_take_away(o, coalesce(held.quantity, 0) + sign_of * o.quantity);
+end
+$$;
+
+-- Where an order would trade at a price of the market; null while it waits. Keeps what the price has changed about it.
+-- p_arrives: it meets the market for the first time, so that a limit may be better than its price.
+create function private.paper_meets(p_order_id bigint, p_market numeric, p_arrives boolean) returns numeric
+language plpgsql
+set search_path = ''
+as $$
+declare
+  o private.paper_orders;
+  sign_of integer;
+  slipped numeric;
+  arrives boolean := p_arrives;
+begin
+  select * into o from private.paper_orders where id = p_order_id;
+  sign_of := private.paper_sign(o.side);
+  slipped := greatest(round(p_market * (1 + sign_of * o.slippage_percent / 100), 8), 0.00000001);
+  if o.order_type = 'trailing_stop' then
+    o.best_price := case sign_of when 1 then least(o.best_price, p_market) else greatest(o.best_price, p_market) end;
+    update private.paper_orders set best_price = o.best_price where id = o.id;
+    o.stop_price := o.best_price + sign_of * coalesce(o.trail_distance, o.best_price * o.trail_percent / 100);
+  end if;
+  if o.stop_price is not null and not o.triggered then
+    if sign_of * p_market < sign_of * o.stop_price then
+      return null;
+    end if;
+    update private.paper_orders set triggered = true where id = o.id;
+    arrives := true;
+  end if;
+  if o.limit_price is null then
+    return slipped;
+  end if;
+  return case
+    when sign_of * p_market > sign_of * o.limit_price then null
+    when not arrives then o.limit_price
+    when sign_of = 1 then least(slipped, o.limit_price)
+    else greatest(slipped, o.limit_price)
+  end;
+end
+$$;
+
+-- Holds one order against a price, and when it fills the exits that have waited for it.
+create function private.paper_try(p_order_id bigint, p_market numeric, p_arrives boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  price numeric;
+  o private.paper_orders;
+  child bigint;
+begin
+  -- An order before this one may have ended it.
+  if not exists (select from private.paper_orders where id = p_order_id and state = 'working') then
+    return;
+  end if;
+  price := private.paper_meets(p_order_id, p_market, p_arrives);
+  if price is null then
+    return;
+  end if;
+  perform private.paper_fill(p_order_id, price);
+  select * into o from private.paper_orders where id = p_order_id;
+  if o.state <> 'filled' then
+    return;
+  end if;
+  for child in
+    update private.paper_orders set state = 'working', quantity = o.quantity, best_price = p_market
+    where exit_group = o.id and state = 'waiting' returning id
+  loop
+    perform private.paper_try(child, p_market, true);
+  end loop;
+end
+$$;
+
+create function private.paper_match(p_book bigint, p_symbol text, p_market numeric) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  each bigint;
+begin
+  perform private.paper_expire(p_book);
+  for each in
+    select id from private.paper_orders
+    where paper_account_id = p_book and symbol = p_symbol and state = 'working' order by id
+  loop
+    perform private.paper_try(each, p_market, false);
+  end loop;
+end
+$$;
+-- What the paper venue is asked to do: take an order, take exits, cancel, and learn a price.
+
+-- One order as it comes in. p_order: {"client_order_id","symbol","side","quantity","reduce_only","order_type"?,
+-- "limit_price"?,"stop_price"?,"trail_distance"?,"trail_percent"?,"time_in_force"?}
+create function private.paper_note(
+  p_book bigint, p_order jsonb, p_terms jsonb, p_seen numeric, p_group bigint, p_state text
+) returns private.paper_orders
+language plpgsql
+set search_path = ''
+as $$
+declare
+  noted private.paper_orders;
+begin
+  insert into private.paper_orders (
+    paper_account_id, client_order_id, symbol, side, quantity, reduce_only, order_type, limit_price, stop_price,
+    trail_distance, trail_percent, time_in_force, slippage_percent, fee_percent, max_leverage, seen_price, best_price,
+    exit_group, state
+  ) values (
+    p_book, p_order ->> 'client_order_id', p_order ->> 'symbol', p_order ->> 'side', (p_order ->> 'quantity')::numeric,
+    (p_order ->> 'reduce_only')::boolean, coalesce(p_order ->> 'order_type', 'market'),
+    (p_order ->> 'limit_price')::numeric, (p_order ->> 'stop_price')::numeric, (p_order ->> 'trail_distance')::numeric,
+    (p_order ->> 'trail_percent')::numeric, coalesce(p_order ->> 'time_in_force', 'gtc'),
+    (p_terms ->> 'slippage_percent')::numeric, (p_terms ->> 'fee_percent')::numeric,
+    coalesce((p_terms ->> 'max_leverage')::numeric, 1), p_seen, p_seen, p_group, p_state
+  ) returning * into noted;
+  return noted;
+end
+$$;
+
+-- Counts a client id that has come before, under whatever key of the account: keys may have been replaced since.
+create function private.paper_is_known(p_account_id uuid, p_client_order_ids text[]) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update private.paper_orders o set arrivals = o.arrivals + 1
+  from private.paper_accounts a
+  where a.account_id = p_account_id and o.paper_account_id = a.id and o.client_order_id = any (p_client_order_ids);
+  return found;
+end
+$$;
+
+-- The price by which an order is judged when it comes in: that of the market with its slippage, or its own.
+create function private.paper_asked_price(p_order jsonb, p_terms jsonb, p_market numeric) returns numeric
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    (p_order ->> 'limit_price')::numeric,
+    (p_order ->> 'stop_price')::numeric,
+    round(p_market * (
+      1 + private.paper_sign(p_order ->> 'side') * (p_terms ->> 'slippage_percent')::numeric / 100
+    ), 8)
+  );
+end
+$$;
+
+-- Why an order is not taken; null when it is.
+create function private.paper_order_refusal(p_book bigint, p_order jsonb, p_terms jsonb, p_market numeric) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts;
+  held private.paper_positions;
+  sign_of integer := private.paper_sign(p_order ->> 'side');
+  amount numeric := (p_order ->> 'quantity')::numeric;
+  price numeric := private.paper_asked_price(p_order, p_terms, p_market);
+begin
+  select * into book from private.paper_accounts where id = p_book;
+  select * into held from private.paper_positions where paper_account_id = p_book and symbol = p_order ->> 'symbol';
+  if (p_order ->> 'reduce_only')::boolean and coalesce(held.quantity, 0) * sign_of >= 0 then
+    return private.paper_refusal('nothing_to_reduce', 'a reduce-only order needs an opposite position');
+  end if;
+  if coalesce(p_order ->> 'order_type', 'market') = 'market' and p_market is null then
+    return private.paper_refusal('no_price', 'the paper venue has no price for this symbol');
+  end if;
+  -- NaN sorts above infinity.
+  if not coalesce(price > 0 and price < 'infinity', false) then
+    return private.paper_refusal('invalid_order', 'the price must be a positive number');
+  end if;
+  if (p_order ->> 'reduce_only')::boolean then
+    return null;
+  end if;
+  return private.paper_funds_refusal(book, held, sign_of * amount, price, (p_terms ->> 'max_leverage')::numeric);
+end
+$$;
+
+-- Takes in the price that comes with a request, and answers with the last one known of the symbol.
+create function private.paper_market(p_book bigint, p_symbol text, p_told numeric) returns numeric
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_told is null then
+    -- An exit must never fail for want of a price.
+    return (
+      select o.seen_price from private.paper_orders o
+      where o.paper_account_id = p_book and o.symbol = p_symbol and o.seen_price is not null order by o.id desc limit 1
+    );
+  end if;
+  perform private.paper_match(p_book, p_symbol, p_told);
+  return p_told;
+end
+$$;
+
+-- p_order as private.paper_note has it, with "price"?, that of the market, and "exits"?: orders without symbol, side,
+-- quantity and reduce_only, which work once the entry has filled. p_terms: {"slippage_percent","fee_percent",
+-- "max_leverage"}. What can fill now fills whole; the rest works, or ends where it may not.
+create function public.paper_submit(p_account_id uuid, p_key_hash text, p_order jsonb, p_terms jsonb) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts;
+  exits jsonb := coalesce(p_order -> 'exits', '[]');
+  market numeric := (p_order ->> 'price')::numeric;
+  told boolean := market is not null;
+  refusal jsonb;
+  placed private.paper_orders;
+begin
+  select * into book from private.paper_accounts
+  where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex') for update;
+  if book.id is null then
+    return private.paper_refusal('unknown_key', 'no paper account is open for this key');
+  end if;
+  if private.paper_is_known(p_account_id, array[p_order ->> 'client_order_id'] || array(
+    select e ->> 'client_order_id' from jsonb_array_elements(exits) e)) then
+    return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
+  end if;
+  if not coalesce((p_order ->> 'quantity')::numeric > 0 and (p_order ->> 'quantity')::numeric < 'infinity', false) then
+    return private.paper_refusal('invalid_order', 'the quantity must be a positive number');
+  end if;
+  if market is not null and not (market > 0 and market < 'infinity') then
+    return private.paper_refusal('invalid_order', 'the price must be a positive number');
+  end if;
+  market := private.paper_market(book.id, p_order ->> 'symbol', market);
+  refusal := private.paper_order_refusal(book.id, p_order, p_terms, market);
+  if refusal is not null then
+    return refusal;
+  end if;
+  placed := private.paper_note(book.id, p_order, p_terms, market, null, 'working');
+  perform private.paper_note(book.id, e || jsonb_build_object(
+    'symbol', placed.symbol, 'side', case placed.side when 'buy' then 'sell' else 'buy' end,
+    'quantity', placed.quantity, 'reduce_only', true), p_terms, market, placed.id, 'waiting')
+  from jsonb_array_elements(exits) e;
+  -- An older price serves what must be decided now; what may wait, waits for the next one.
+  if told or (market is not null and (placed.order_type = 'market' or placed.time_in_force in ('ioc', 'fok'))) then
+    perform private.paper_try(placed.id, market, true);
+  end if;
+  if placed.time_in_force in ('ioc', 'fok') then
+    perform private.paper_end(placed.id, 'expired', 'it could not be filled at once');
+  end if;
+  return jsonb_build_object('order', (
+    select private.paper_order_json(o) from private.paper_orders o where o.id = placed.id));
+end
+$$;
+comment on function public.paper_submit is 'The paper venue takes an order, with the exits that go with it: fills it whole, lets it work, or refuses it. A client id that it knows is refused.';
+
+-- p_request: {"symbol","side" of the exits' orders,"price"?,"entry"? the client id of the position's entry,"exits":
+-- [{"client_order_id","quantity","order_type",...}]}. All are placed, or none.
+create function public.paper_place_exits(p_account_id uuid, p_key_hash text, p_request jsonb, p_terms jsonb)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts;
+  market numeric := (p_request ->> 'price')::numeric;
+  told boolean := market is not null;
+  exits_group bigint;
+  refusal jsonb;
+  each jsonb;
+  placed private.paper_orders;
+  ids bigint[] := array[]::bigint[];
+begin
+  select * into book from private.paper_accounts
+  where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex') for update;
+  if book.id is null then
+    return private.paper_refusal('unknown_key', 'no paper account is open for this key');
+  end if;
+  if private.paper_is_known(p_account_id, array(
+    select e ->> 'client_order_id' from jsonb_array_elements(p_request -> 'exits') e)) then
+    return private.paper_refusal('duplicate_client_order_id', 'an order with this client id exists');
+  end if;
+  if market is not null and not (market > 0 and market < 'infinity') then
+    return private.paper_refusal('invalid_order', 'the price must be a positive number');
+  end if;
+  market := private.paper_market(book.id, p_request ->> 'symbol', market);
+  exits_group := (
+    select o.id from private.paper_orders o
+    where o.paper_account_id = book.id and o.client_order_id = p_request ->> 'entry');
+  for each in select e from jsonb_array_elements(p_request -> 'exits') e
+  loop
+    each := each || jsonb_build_object(
+      'symbol', p_request ->> 'symbol', 'side', p_request ->> 'side', 'reduce_only', true);
+    refusal := private.paper_order_refusal(book.id, each, p_terms, coalesce(market, 1));
+    if refusal is not null then
+      -- Before anything is noted: what holds for one holds for all.
+      return refusal;
+    end if;
+  end loop;
+  for each in select e from jsonb_array_elements(p_request -> 'exits') e
+  loop
+    each := each || jsonb_build_object(
+      'symbol', p_request ->> 'symbol', 'side', p_request ->> 'side', 'reduce_only', true);
+    placed := private.paper_note(book.id, each, p_terms, market, exits_group, 'working');
+    ids := ids || placed.id;
+    exits_group := coalesce(exits_group, placed.id);
+    update private.paper_orders set exit_group = exits_group where id = placed.id;
+  end loop;
+  if told then
+    perform private.paper_try(one, market, true) from unnest(ids) one;
+  end if;
+  return jsonb_build_object('orders', (
+    select coalesce(jsonb_agg(private.paper_order_json(o) order by o.id), '[]')
+    from private.paper_orders o where o.id = any (ids)));
+end
+$$;
+comment on function public.paper_place_exits is 'The paper venue takes exits of an open position, all or none. They reduce it and open nothing.';
+
+create function public.paper_cancel(p_account_id uuid, p_client_order_id text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  found_id bigint;
+begin
+  -- The lock of the book first, as everywhere.
+  perform from private.paper_accounts a
+  where a.account_id = p_account_id and exists (
+    select from private.paper_orders o where o.paper_account_id = a.id and o.client_order_id = p_client_order_id
+  ) for update of a;
+  found_id := (
+    select o.id from private.paper_accounts a
+    join private.paper_orders o on o.paper_account_id = a.id and o.client_order_id = p_client_order_id
+    where a.account_id = p_account_id);
+  if found_id is null then
+    return private.paper_refusal('unknown_order', 'there is no order of this client id');
+  end if;
+  perform private.paper_expire(a.id) from private.paper_accounts a where a.account_id = p_account_id;
+  perform private.paper_end(found_id, 'cancelled', 'it was cancelled');
+  return jsonb_build_object('order', (
+    select private.paper_order_json(o) from private.paper_orders o where o.id = found_id));
+end
+$$;
+comment on function public.paper_cancel is 'The paper venue cancels an order, and with an entry the exits that wait for it; one that has ended stays as it is.';
+
+create function public.paper_mark(p_account_id uuid, p_key_hash text, p_symbol text, p_price numeric) returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  book private.paper_accounts;
+  before integer;
+begin
+  if not coalesce(p_price > 0 and p_price < 'infinity', false) then
+    raise exception 'a price is above zero' using errcode = '22023';
+  end if;
+  select * into book from private.paper_accounts
+  where account_id = p_account_id and key_hash = decode(p_key_hash, 'hex') for update;
+  before := (
+    select count(*)::integer from private.paper_orders o
+    where o.paper_account_id = book.id and o.symbol = p_symbol and o.state in ('waiting', 'working'));
+  if before > 0 then
+    perform private.paper_match(book.id, p_symbol, p_price);
+  end if;
+  return before - (
+    select count(*)::integer from private.paper_orders o
+    where o.paper_account_id = book.id and o.symbol = p_symbol and o.state in ('waiting', 'working'));
+end
+$$;
+comment on function public.paper_mark is 'The paper venue learns a price: what waits for it is executed. Answers with how many orders have ended.';
 -- What a new trader starts with: profile, Free plan, settings and a first webhook. Nothing here may cost anybody his sign-up.
 
 -- Each step leaves alone what is there already, but for the address, so that it can be repeated.
@@ -8323,7 +8774,11 @@ public.finish_tasks(jsonb),
 public.work_task(bigint, bigint),
 public.paper_open(uuid, text, numeric, text),
 public.paper_submit(uuid, text, jsonb, jsonb),
+public.paper_place_exits(uuid, text, jsonb, jsonb),
+public.paper_cancel(uuid, text),
+public.paper_mark(uuid, text, text, numeric),
 public.paper_find_order(uuid, text),
+public.paper_list_open(uuid, text),
 public.paper_list_positions(uuid, text),
 public.paper_list_fills(uuid, text, text, timestamptz)
 to sparky_worker, service_role;

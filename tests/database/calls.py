@@ -28,6 +28,11 @@ PAPER_ORDER = {"price": "10", "reduce_only": False} | {
     "side": "buy",
     "quantity": "1",
 }
+PAPER_RESTING = PAPER_ORDER | {
+    "client_order_id": "resting",
+    "order_type": "limit",
+    "limit_price": "9",
+}
 PAPER_TERMS = {"slippage_percent": "0", "fee_percent": "0", "max_leverage": "1"}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?")
@@ -79,6 +84,7 @@ def prepare(two: Two) -> dict[str, str]:
     )
     call(world.admin, "paper_open", two.owner.account, KEY_HASH, 1000, "USD")
     call(world.admin, "paper_submit", two.owner.account, KEY_HASH, PAPER_ORDER, PAPER_TERMS)
+    call(world.admin, "paper_submit", two.owner.account, KEY_HASH, PAPER_RESTING, PAPER_TERMS)
     task = world.value(
         "select min(id) from private.tasks where user_id = %s and state = 'running'", two.owner.id
     )

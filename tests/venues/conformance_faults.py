@@ -81,6 +81,8 @@ class FaultCases:
     @needs(Subject.LIMIT)
     @pytest.mark.parametrize("fault", Fault)
     async def test_a_cancel_under_a_fault_ends_as_it_should(self, venue: Harness, fault: Fault) -> None:
+        if fault in {Fault.TOO_MANY, Fault.BANNED}:
+            venue.require(Subject.RATE_LIMIT)
         order = await venue.marked(venue.resting(1))
         accepted(await venue.submit(order))
         adapter = await _arm(venue, fault, RequestKind.CANCEL)

@@ -12,9 +12,9 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable
+from sparky.domain.errors import DatabaseContractError, DatabaseUnavailable, VenueUnavailable
 from sparky.domain.identifiers import AccountId, SignalId
-from sparky.domain.orders import OrderRequest
+from sparky.domain.orders import OrderRequest, TimeInForce
 from sparky.keys.secret import Secret
 from sparky.runtime.seams import Sleeper
 from sparky.venues.base import AccountAccess
@@ -39,7 +39,26 @@ _STRANGE: Final[Mapping[Fault, Any]] = {
     Fault.BARE: {},
 }
 _BUSY: Final = frozenset({Fault.TOO_MANY, Fault.BANNED})
-_ORDERS_ONLY: Final = "The paper venue's book knows market orders only."
+
+
+_KINDS: Final[Mapping[str, RequestKind]] = {
+    "paper_submit": RequestKind.ORDER,
+    "paper_place_exits": RequestKind.EXITS,
+    "paper_cancel": RequestKind.CANCEL,
+}
+
+
+class MovingFeed:
+    """A feed of one symbol, whose price a test sets."""
+
+    def __init__(self, symbol: str, price: Decimal) -> None:
+        self.prices = {symbol: price}
+        self.is_down = False
+
+    async def price(self, symbol: str) -> Decimal | None:
+        if self.is_down:
+            raise VenueUnavailable("the price feed did not answer")
+        return self.prices.get(symbol)
 
 
 class Connections:
@@ -127,7 +146,7 @@ class PaperBook:
         return answer if fault is None else _STRANGE.get(fault, answer)
 
     def _next_fault(self, function: str) -> Fault | None:
-        kind = RequestKind.ORDER if function == "paper_submit" else RequestKind.QUESTION
+        kind = _KINDS.get(function, RequestKind.QUESTION)
         if self._left == 0 or self._at not in {None, kind}:
             return None
         self._left -= 1
@@ -159,8 +178,12 @@ class Ground:
         self.connections = Connections(world.url)
 
 
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: f"{item:f}" if isinstance(item, Decimal) else item for name, item in value.items()}
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 class PaperHarness(Harness):
@@ -168,12 +191,6 @@ class PaperHarness(Harness):
 
     name = "paper"
     cannot = {  # noqa: RUF012 - the port of the harness
-        Subject.LIMIT: _ORDERS_ONLY,
-        Subject.STOP: _ORDERS_ONLY,
-        Subject.STOP_LIMIT: _ORDERS_ONLY,
-        Subject.ATTACHED_EXITS: "The paper venue's book has no exits.",
-        Subject.SEPARATE_EXITS: "The paper venue's book has no exits.",
-        Subject.TRAILING_STOP: "The paper venue's book has no exits.",
         Subject.LEVERAGE: "Leverage is a term of a paper account.",
         Subject.EXTENDED_HOURS: "The paper venue fills at any time.",
         Subject.OPTIONS: "The paper venue has no options.",
@@ -193,10 +210,9 @@ class PaperHarness(Harness):
         Subject.CUT_SHORT: "The paper venue fills orders whole.",
         Subject.LATER_REJECTION: "The paper venue decides at once.",
         Subject.HIDING: "The paper venue shows an order as soon as it has it.",
-        Subject.PRICE_STEPS: "The paper venue takes no prices.",
         Subject.ACCOUNT_FILLS: "The paper venue's book goes by the database's clock, not by the suite's.",
         Subject.FEES: "The conformance account of the paper venue has no fee.",
-        Subject.QUOTES: "The paper venue has no prices but those of a feed and of the alerts.",
+        Subject.QUOTES: "The paper venue has one price for buyers and sellers, that of its feed.",
         Subject.BY_HAND: "Nobody can trade a paper account by hand.",
         Subject.RATE_LIMIT: "The paper venue does not count requests.",
         Subject.BUDGET: "The paper venue does not count requests.",
@@ -210,7 +226,9 @@ class PaperHarness(Harness):
     tick = Decimal("0.01")
     too_much = Decimal(1_000_000)
 
-    def __init__(self, ground: Ground, *, sleeper: Sleeper | None = None, **terms: str) -> None:
+    def __init__(
+        self, ground: Ground, *, sleeper: Sleeper | None = None, feed: bool = True, **terms: str
+    ) -> None:
         self.world = ground.world
         self.time = MovingTime()
         # Keys and client ids of its own give each case paper accounts of its own, at the price of none.
@@ -220,8 +238,10 @@ class PaperHarness(Harness):
         self.book = PaperBook(ground.connections)
         self._short = PaperBook(ground.connections, patience=0.02)
         pause = sleeper or self.time
-        self.adapter = PaperAdapter(PaperClient(self.book), pause, feed=None)
-        self.impatient = PaperAdapter(PaperClient(self._short), pause, feed=None)
+        self.feed = MovingFeed(self.symbol, self.price)
+        known = self.feed if feed else None
+        self.adapter = PaperAdapter(PaperClient(self.book), pause, feed=known)
+        self.impatient = PaperAdapter(PaperClient(self._short), pause, feed=known)
         self.access = self.keys(api_key=self._key, **terms)
         self.other_access = replace(
             self.keys(api_key=self._key), account_id=AccountId(self.other_trader.account)
@@ -252,6 +272,23 @@ class PaperHarness(Harness):
             )
         )
 
+    async def executed(self, client_order_id: str) -> Decimal | None:
+        """Return the price at which an order was filled, by the book; None while it was not."""
+        found: Decimal | None = self.world.value(
+            "select price from private.paper_orders where client_order_id = %s", client_order_id
+        )
+        return found
+
+    async def set_price(self, price: Decimal) -> None:
+        self.feed.prices[self.symbol] = price
+
+    def lasts(self, client_order_id: str) -> TimeInForce:
+        return TimeInForce(
+            self.world.value(
+                "select time_in_force from private.paper_orders where client_order_id = %s", client_order_id
+            )
+        )
+
     def fault(
         self, fault: Fault, at: RequestKind | None = None, *, times: int | None = 1, seconds: float = 0.0
     ) -> None:
@@ -269,4 +306,5 @@ class PaperHarness(Harness):
     def questions(self, order: OrderRequest | None = None) -> dict[str, Callable[[], Awaitable[object]]]:
         every = super().questions(order)
         # The others are answered without the book.
-        return {name: every[name] for name in ("validate", "balance", "find_order", "position", "positions")}
+        asked = ("validate", "balance", "quote", "find_order", "open_orders", "position", "positions")
+        return {name: every[name] for name in asked}

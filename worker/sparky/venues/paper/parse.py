@@ -1,6 +1,7 @@
 """The paper book's answers in our types."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from sparky.domain import fields
@@ -23,6 +24,15 @@ from sparky.domain.reasons import Reason
 CURRENCY: Final = "USD"
 _PLACE: Final = "paper"
 _DUPLICATE: Final = "duplicate_client_order_id"
+_UNKNOWN_ORDER: Final = "unknown_order"
+_STATES: Final[Mapping[str, OrderState]] = {
+    # An exit that works once its entry has filled.
+    "waiting": OrderState.ACCEPTED,
+    "working": OrderState.WORKING,
+    "filled": OrderState.FILLED,
+    "cancelled": OrderState.CANCELLED,
+    "expired": OrderState.EXPIRED,
+}
 _REASONS: Final[Mapping[str, Reason]] = {
     "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
     "no_price": Reason.NO_PRICE,
@@ -47,6 +57,38 @@ def read_submission(answer: Any) -> Outcome:
         return Accepted(_read_order(fields.mapping(source.get("order"), _PLACE)))
     except WorkOrderError as error:
         return Unknown(f"the paper venue's answer was not understood: {error.field}")
+
+
+def read_exits(answer: Any, ids: Sequence[ClientOrderId]) -> Sequence[Outcome]:
+    """Classify the answer to exits, which the book takes all or none; one outcome for each client id."""
+    try:
+        source = fields.mapping(answer, _PLACE)
+        refusal = source.get("refused")
+        if refusal is not None:
+            outcome = _read_refusal(fields.mapping(refusal, _PLACE))
+            return [outcome for _ in ids]
+        orders = [
+            _read_order(fields.mapping(item, _PLACE)) for item in fields.items(source, "orders", _PLACE)
+        ]
+    except WorkOrderError as error:
+        return [Unknown(f"the paper venue's answer was not understood: {error.field}") for _ in ids]
+    found = {order.client_order_id: order for order in orders}
+    return [
+        Accepted(found[one]) if one in found else Unknown("the paper venue's answer does not name the exit")
+        for one in ids
+    ]
+
+
+def read_cancel(answer: Any) -> Outcome:
+    """Classify the answer to a cancel."""
+    outcome = read_submission(answer)
+    if isinstance(outcome, Refused) and outcome.venue_code == _UNKNOWN_ORDER:
+        return Refused(
+            Reason.VENUE_REFUSED,
+            "The paper venue shows no such order: there is none to cancel.",
+            _UNKNOWN_ORDER,
+        )
+    return outcome
 
 
 def _read_refusal(source: Mapping[str, Any]) -> Outcome:
@@ -74,30 +116,48 @@ def read_order(answer: Any) -> VenueOrder | None:
 
 
 def _read_order(source: Mapping[str, Any]) -> VenueOrder:
-    quantity = fields.positive(source, "quantity", _PLACE)
-    price = fields.positive(source, "price", _PLACE)
-    order_id = fields.text(source, "order_id", _PLACE)
+    state = _STATES.get(fields.text(source, "state", _PLACE))
+    if state is None:
+        raise WorkOrderError(f"{_PLACE}.state", "is not a state that is known")
+    fill = _read_fill(source) if state is OrderState.FILLED else None
+    why = fields.optional(fields.text, source, "reason", _PLACE)
     return VenueOrder(
         client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
-        venue_order_id=order_id,
-        state=OrderState.FILLED,
-        quantity=quantity,
-        filled_quantity=quantity,
-        average_price=price,
+        venue_order_id=fields.text(source, "order_id", _PLACE),
+        state=state,
+        quantity=fields.positive(source, "quantity", _PLACE),
+        filled_quantity=Decimal(0) if fill is None else fill.quantity,
+        average_price=None if fill is None else fill.price,
+        reason=None if why is None else f"The paper venue has ended the order: {why}.",
         symbol=fields.text(source, "symbol", _PLACE),
         side=fields.choice(source, "side", _PLACE, Side),
-        fills=(
-            Fill(
-                # The book fills an order whole, in one execution, so its id names the fill too.
-                venue_fill_id=order_id,
-                price=price,
-                quantity=quantity,
-                fee=fields.not_negative(source, "fee", _PLACE),
-                fee_currency=CURRENCY,
-                filled_at=fields.moment(source, "executed_at", _PLACE),
-            ),
-        ),
+        fills=() if fill is None else (fill,),
     )
+
+
+def _read_fill(source: Mapping[str, Any]) -> Fill:
+    return Fill(
+        # The book fills an order whole, in one execution, so its id names the fill too.
+        venue_fill_id=fields.text(source, "order_id", _PLACE),
+        price=fields.positive(source, "price", _PLACE),
+        quantity=fields.positive(source, "quantity", _PLACE),
+        fee=fields.not_negative(source, "fee", _PLACE),
+        fee_currency=CURRENCY,
+        filled_at=fields.moment(source, "executed_at", _PLACE),
+    )
+
+
+def read_open(answer: Any) -> tuple[VenueOrder, ...]:
+    """Read the orders that work.
+
+    Raises:
+        VenueUnavailable: the answer is not of the book's language; it must not be taken for "none".
+    """
+    try:
+        items = fields.items({"orders": answer}, "orders", _PLACE)
+        return tuple(_read_order(fields.mapping(item, _PLACE)) for item in items)
+    except WorkOrderError as error:
+        raise VenueUnavailable(f"the paper venue's orders were not understood: {error.field}") from error
 
 
 def read_fills(answer: Any) -> tuple[AccountFill, ...]:
