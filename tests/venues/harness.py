@@ -146,7 +146,7 @@ class Harness(MadeOrders, ABC):
         assert self.server is not None, "mark the case with Subject.HTTP"
         return sum(len(self.server.asked(kind)) for kind in kinds)
 
-    def forget_requests(self) -> None:  # noqa: B027 - most fakes count none
+    def forget_requests(self) -> None:
         """Let the venue forget how many requests it has had, as if time had passed."""
 
     async def everything_late(self) -> None:
