@@ -20,7 +20,7 @@ from sparky.domain.protection import (
     resolve_exits,
 )
 from sparky.domain.reasons import Reason
-from sparky.domain.rules import InstrumentRules, TickBand, round_down_to_step
+from sparky.domain.rules import InstrumentRules, TickBand, TrailBounds, round_down_to_step
 from tests.unit.domain.work_orders import CAN_ALL, RULES, SIGNAL_ID, snapshot, work_order
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
@@ -289,6 +289,40 @@ def test_without_a_quote_the_price_of_the_alert_tells_the_sides_but_not_for_opti
         multiplier=Decimal(100),
     )
     assert terms_of(seen={"contract": contract}, stop_loss_price="3", price="2.5")
+
+
+@pytest.mark.parametrize(
+    ("alert", "bounds", "said"),
+    [
+        ({"trailing_stop_percent": "0.1"}, ("0.1", "5", True), None),
+        ({"trailing_stop_percent": "5"}, ("0.1", "5", True), None),
+        ({"trailing_stop_percent": "5.1"}, ("0.1", "5", True), "at least 0.1 % and at most 5 %"),
+        ({"trailing_stop_percent": "0.05"}, ("0.1", "5", True), "asks for 0.05 %"),
+        ({"stop_loss_percent": "6", "use_trailing_stop": True}, ("0.1", "5", True), "stop_loss_percent 6"),
+        ({"stop_loss_percent": "6"}, ("0.1", "5", True), None),
+        ({"trailing_stop_pips": "4"}, ("0.0005", None, False), "follows at least 0.0005 behind the price"),
+        ({"trailing_stop_pips": "5"}, ("0.0005", None, False), None),
+        ({"trailing_stop_pips": "20000"}, ("0.0005", "1", False), "asks for 2"),
+        # Turned by the price that the alert saw; where there is none the venue decides.
+        ({"trailing_stop_percent": "1", "price": "20"}, ("0.5", None, False), "asks for 0.2"),
+        ({"trailing_stop_percent": "1", "price": "50"}, ("0.5", None, False), None),
+        ({"trailing_stop_percent": "1"}, ("0.5", None, False), None),
+        ({"trailing_stop_pips": "20000", "price": "20"}, ("0.1", "5", True), "asks for 10"),
+        ({"trailing_stop_pips": "20000"}, ("0.1", "5", True), None),
+    ],
+)
+def test_a_trailing_stop_out_of_the_venues_bounds_is_rejected_before_anything_is_sent(
+    alert: dict[str, Any], bounds: tuple[str, str | None, bool], said: str | None
+) -> None:
+    least, most, in_percent = bounds
+    trail = TrailBounds(least=d(least), most=None if most is None else d(most), in_percent=in_percent)
+    found = wanted(seen={"rules": replace(PIPS, trail=trail)}, **alert)
+    if said is None:
+        assert not isinstance(found, Rejection), found.reason
+    else:
+        assert isinstance(found, Rejection)
+        assert found.reason_code is Reason.INVALID_VALUE
+        assert said in found.reason
 
 
 def entry(order_type: OrderType = OrderType.MARKET, side: Side = Side.BUY, **changes: Any) -> Leg:

@@ -11,10 +11,12 @@ from sparky.domain.capabilities import Capabilities
 from sparky.domain.orders import ExitKind, OrderType, PositionSide
 from sparky.domain.plan import Rejection
 from sparky.domain.reasons import Reason
+from sparky.domain.rules import exact_product, share_in_percent
 from sparky.domain.snapshot import Snapshot
 from sparky.domain.work_order import WorkOrder
 
 _WHOLE: Final = Decimal(100)
+_HUNDREDTH: Final = Decimal("0.01")
 
 
 def timed_exit(order: WorkOrder) -> Rejection | None:
@@ -93,6 +95,42 @@ def wrong_side(
             f"correct it and send the alert again.",
         )
     return None
+
+
+def trail_out_of_reach(
+    order: WorkOrder, snapshot: Snapshot, asked: Sequence[AskedExit], side: PositionSide
+) -> Rejection | None:
+    """Return which trailing stop would follow nearer or farther than the venue lets it; None where none does.
+
+    What cannot be told before the entry has a price is left to the venue.
+    """
+    bounds = snapshot.rules.trail
+    if bounds is None:
+        return None
+    near = next(iter(_entry_prices(order, snapshot, side)), None)
+    for one in asked:
+        trail = _trail(one, near, in_percent=bounds.in_percent)
+        if trail is None or (trail >= bounds.least and (bounds.most is None or trail <= bounds.most)):
+            continue
+        unit = " %" if bounds.in_percent else ""
+        upper = "" if bounds.most is None else f" and at most {bounds.most:f}{unit}"
+        return Rejection(
+            Reason.INVALID_VALUE,
+            f"At {order.exchange} a trailing stop of {snapshot.rules.symbol} follows at least "
+            f"{bounds.least:f}{unit}{upper} behind the price, and {one.origin} asks for {trail:f}{unit}, so "
+            f"nothing was opened: change it.",
+        )
+    return None
+
+
+def _trail(one: AskedExit, near: Decimal | None, *, in_percent: bool) -> Decimal | None:
+    if in_percent:
+        if one.trail_distance is None or near is None:
+            return one.trail_percent
+        return share_in_percent(one.trail_distance, near)
+    if one.trail_percent is None or near is None:
+        return one.trail_distance
+    return exact_product(exact_product(near, one.trail_percent), _HUNDREDTH)
 
 
 def _entry_prices(order: WorkOrder, snapshot: Snapshot, side: PositionSide) -> list[Decimal]:

@@ -13,7 +13,7 @@ from typing import Final
 from sparky.domain.asked_exits import asked_exits
 from sparky.domain.capabilities import Capabilities
 from sparky.domain.exit_legs import exit_leg
-from sparky.domain.exit_obstacles import beyond_zero, lacking_exit, timed_exit, wrong_side
+from sparky.domain.exit_obstacles import beyond_zero, lacking_exit, timed_exit, trail_out_of_reach, wrong_side
 from sparky.domain.exit_sizes import shares_of_targets
 from sparky.domain.identifiers import SignalId, client_order_id
 from sparky.domain.orders import ExitKind, PositionSide, Side
@@ -62,6 +62,7 @@ def exits_wanted(
         or lacking_exit(order, asked, snapshot.capabilities)
         or beyond_zero(asked, side)
         or wrong_side(order, snapshot, asked, side)
+        or trail_out_of_reach(order, snapshot, asked, side)
     )
     if rejection is not None:
         return rejection

@@ -33,14 +33,23 @@ class TickBand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrailBounds:
+    """How near and how far behind the price a trailing stop may follow, in per cent of it or in its units."""
+
+    least: Decimal
+    most: Decimal | None
+    in_percent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRules:
     """Steps, minima and maxima of one instrument.
 
     `min_quantity` and `min_notional` are 0 where there is none; of the optional ones None means that there
     is none, or for the market ones that those of limit orders hold. The first of `tick_bands` that fits a
     price has its tick, else it is `price_tick`. `multiplier` is what one unit of quantity holds of what the
-    price is for, such as 100 for an option. `pip` is there where the market counts in pips. A
-    `closing_only` instrument takes no order that opens.
+    price is for, such as 100 for an option. `pip` is there where the market counts in pips, `trail` where
+    the venue bounds trailing stops. A `closing_only` instrument takes no order that opens.
 
     Raises:
         ValueError: a step, a maximum or the multiplier is not above zero, or a minimum is negative.
@@ -63,6 +72,7 @@ class InstrumentRules:
     tradable: bool = True
     closing_only: bool = False
     pip: Decimal | None = None
+    trail: TrailBounds | None = None
 
     def __post_init__(self) -> None:
         if not self.symbol:

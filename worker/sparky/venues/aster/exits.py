@@ -15,10 +15,9 @@ from sparky.domain.rules import InstrumentRules
 from sparky.venues.aster.client import Write
 from sparky.venues.aster.orders import exit_order, plain
 from sparky.venues.aster.parse import OpenPosition
+from sparky.venues.aster.rules import LEAST_TRAIL, MOST_TRAIL
 from sparky.venues.refusals import misfit_refusal
 
-_LEAST_TRAIL: Final = Decimal("0.1")
-_MOST_TRAIL: Final = Decimal(5)
 # Aster gives the bounds and shows tenths; finer ones are not documented, so none are sent.
 _TRAIL_STEP: Final = Decimal("0.1")
 _HUNDRED: Final = Decimal(100)
@@ -65,10 +64,10 @@ def _trail_percent(leg: ExitLeg, near: Decimal) -> Decimal | Refused:
         return Refused(
             Reason.NO_PRICE, 'Aster trails by per cent, and no price is known: send "price" in the alert.'
         )
-    if not _LEAST_TRAIL <= asked <= _MOST_TRAIL:
+    if not LEAST_TRAIL <= asked <= MOST_TRAIL:
         return Refused(
             Reason.INVALID_VALUE,
-            f"Aster trails by {_LEAST_TRAIL} to {_MOST_TRAIL} per cent of the price, not by "
+            f"Aster trails by {LEAST_TRAIL} to {MOST_TRAIL} per cent of the price, not by "
             f"{plain(round(asked, 4))}: send a trail within that.",
         )
     # Closer protects more.

@@ -10,14 +10,18 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from sparky.domain.errors import UnknownSymbol
-from sparky.domain.rules import InstrumentRules
+from sparky.domain.rules import InstrumentRules, TrailBounds
 from sparky.venues.aster.reading import Unreadable, decimal, list_of, mapping, text
 from sparky.venues.aster.symbols import from_venue
 
 _TRADING: Final = "TRADING"
 # Before a contract is settled for good, what is open may still be closed.
 _CLOSING: Final = frozenset({"PRE_SETTLE", "SETTLING"})
+# The bounds that Aster documents for `callbackRate`.
+LEAST_TRAIL: Final = Decimal("0.1")
+MOST_TRAIL: Final = Decimal(5)
 _NEAREST: Final = 3
+
 _SHOWN: Final = 40
 
 
@@ -85,6 +89,7 @@ def _read_instrument(source: Mapping[str, Any]) -> Instrument:
             min_notional=Decimal(0) if notional is None else decimal(notional, "notional"),
             tradable=status == _TRADING or status in _CLOSING,
             closing_only=status in _CLOSING,
+            trail=TrailBounds(least=LEAST_TRAIL, most=MOST_TRAIL, in_percent=True),
         )
     except ValueError:
         # A step of zero switches a filter off: there is no rounding to it.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sparky.domain import fields
 from sparky.domain.errors import WorkOrderError
-from sparky.domain.rules import InstrumentRules
+from sparky.domain.rules import InstrumentRules, TrailBounds
 from sparky.runtime.seams import Clock
 from sparky.venues.budget import Priority
 from sparky.venues.cached import Cached
@@ -81,6 +81,9 @@ def read_instruments(answer: Any) -> dict[str, Instrument]:
 
 
 def _instrument(source: Any) -> Instrument:
+    least_trail = fields.not_negative(source, "minimumTrailingStopDistance", _PLACE)
+    most_trail = _limit(source, "maximumTrailingStopDistance")
+
     try:
         rules = InstrumentRules(
             symbol=from_venue(fields.text(source, "name", _PLACE)),
@@ -89,14 +92,11 @@ def _instrument(source: Any) -> Instrument:
             min_quantity=fields.not_negative(source, "minimumTradeSize", _PLACE),
             max_quantity=_limit(source, "maximumOrderUnits"),
             pip=_pip(source),
+            trail=TrailBounds(least=least_trail, most=most_trail, in_percent=False),
         )
     except ValueError as error:
         raise WorkOrderError(_PLACE, str(error)) from None
-    return Instrument(
-        rules=rules,
-        least_trail=fields.not_negative(source, "minimumTrailingStopDistance", _PLACE),
-        most_trail=_limit(source, "maximumTrailingStopDistance"),
-    )
+    return Instrument(rules=rules, least_trail=least_trail, most_trail=most_trail)
 
 
 def _step(source: Any, name: str) -> Decimal:
