@@ -1761,6 +1761,7 @@ export type Database = {
       "delete_api_key": { Args: { "p_account_id": string }; Returns: boolean };
       "delete_my_account": { Args: { "p_confirm": string }; Returns: Json };
       "end_old_webhook_credentials": { Args: { "p_webhook_id": string }; Returns: boolean };
+      "explain_signal": { Args: { "p_signal_id": string }; Returns: Json };
       "export_my_data": { Args: Record<PropertyKey, never>; Returns: Json };
       "extend_leases": { Args: { "p_claims": Json; "p_lease_seconds": number }; Returns: Json };
       "finish_accounts": { Args: { "p_results": Json }; Returns: Json };
@@ -1779,6 +1780,7 @@ export type Database = {
       "list_api_keys": { Args: Record<PropertyKey, never>; Returns: Json };
       "my_plan": { Args: Record<PropertyKey, never>; Returns: Json };
       "my_settings": { Args: Record<PropertyKey, never>; Returns: Json };
+      "my_signal": { Args: { "p_signal_id": string }; Returns: Json };
       "open_keys": { Args: { "p_account_id": string; "p_worker": string }; Returns: Json };
       "paper_cancel": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
       "paper_find_order": { Args: { "p_account_id": string; "p_client_order_id": string }; Returns: Json };
@@ -1819,6 +1821,7 @@ export type Database = {
       };
       "resume_trading": { Args: Record<PropertyKey, never>; Returns: Json };
       "reveal_webhook": { Args: { "p_webhook_id": string }; Returns: Json };
+      "review_signals": { Args: Record<PropertyKey, never>; Returns: Json };
       "rotate_keys": {
         Args: { "p_account_id": string; "p_key_version": number; "p_sealed": string; "p_worker": string };
         Returns: number;
@@ -1837,6 +1840,16 @@ export type Database = {
         Returns: string;
       };
       "set_api_url": { Args: { "p_url": string }; Returns: string };
+      "settle_signal": {
+        Args: {
+          "p_fills"?: Json;
+          "p_note": string;
+          "p_operator": string;
+          "p_signal_id": string;
+          "p_verdict": string;
+        };
+        Returns: Json;
+      };
       "store_stripe_event": { Args: { "p_event": Json }; Returns: boolean };
       "verify_audit": {
         Args: { "p_from_seq"?: number; "p_head_hash"?: string; "p_head_seq"?: number; "p_limit"?: number };

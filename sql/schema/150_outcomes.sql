@@ -212,6 +212,22 @@ begin
 end
 $$;
 
+-- An order that works is followed by the comparisons of its account; the first of them is not to be a minute away. A
+-- comparison that is running holds its row and waits for orders that this transaction holds: it is never waited for.
+create function private.compare_soon(p_account_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update private.reconciliations r set due_at = clock_timestamp() + interval '10 seconds'
+  where r.account_id = (
+    select d.account_id from private.reconciliations d
+    where d.account_id = p_account_id and d.due_at > clock_timestamp() + interval '10 seconds' and d.lease_until is null
+    for update skip locked
+  );
+end
+$$;
+
 -- One result: {"signal_id","fence","status","reason_code","reason","news":[…],"explanation":{"checks","plan"},
 -- "close_symbols":[…] of a close_all}. Status null keeps the claim.
 create function private.finish_signal(p_result jsonb) returns jsonb
@@ -241,6 +257,9 @@ begin
   perform private.audit(held.user_id, 'worker/' || held.claimed_by, 'signal.finished', held.id, jsonb_build_object(
     'status', p_result ->> 'status', 'reason_code', p_result ->> 'reason_code', 'attempt', held.attempt,
     'fence', held.fence));
+  if p_result -> 'news' @? '$[*] ? (@.state == "accepted" || @.state == "working" || @.state == "partially_filled")' then
+    perform private.compare_soon(held.account_id);
+  end if;
   if ended.status = 'review' then
     perform private.notify_of_review(ended);
   elsif ended.action = 'close_all' and ended.status = 'done' then

@@ -74,7 +74,7 @@ update (
   auto_close_outside_window, max_open_positions, extra_settings
 ) on public.trade_settings_exchange to authenticated;
 grant select on public.trade_stats_daily to authenticated;
-grant execute on function public.my_plan(), public.my_settings() to authenticated;
+grant execute on function public.my_plan(), public.my_settings(), public.my_signal(uuid) to authenticated;
 grant execute on function public.delete_my_account(text) to authenticated;
 grant execute on function public.platform_status() to authenticated, service_role;
 grant execute on function public.has_feature(text) to authenticated, service_role, dashboard_server;
@@ -169,7 +169,8 @@ grant select, insert, update, delete on
 public.entitlements, public.trade_settings_global, public.trade_settings_exchange
 to service_role;
 grant execute on function
-public.halt_trading(text), public.resume_trading(), public.announce(text), public.set_api_url(text)
+public.halt_trading(text), public.resume_trading(), public.announce(text), public.set_api_url(text),
+public.review_signals(), public.settle_signal(uuid, text, text, text, jsonb), public.explain_signal(uuid)
 to service_role;
 
 -- Not the service key: exchange keys go to nobody but a worker.

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from tests.database.matrix import ACTORS, refusal
 from tests.database.populate import Two
-from tests.database.world import Trader, World, call
+from tests.database.world import Trader, World, call, held, order
 
 FILE = Path(__file__).with_name("calls.toml")
 KEY_HASH = "ab" * 32
@@ -70,7 +70,8 @@ def prepare(two: Two) -> dict[str, str]:
     """Give the owner work in progress of every kind, and return the names that calls.toml may use."""
     world = two.world
     world.accept(two.owner)
-    held = world.claim_one()
+    executing = world.claim_one()
+    reviewed = put_under_review(world, two.owner)
     world.accept(two.owner, symbol="WAITING")
     world.run(
         "update private.tasks set state = 'running', lease_until = now() + interval '1 hour', fence = 1"
@@ -89,11 +90,20 @@ def prepare(two: Two) -> dict[str, str]:
         "select min(id) from private.tasks where user_id = %s and state = 'running'", two.owner.id
     )
     return names_of(two.owner) | {
-        "signal": held["signal_id"],
+        "signal": executing["signal_id"],
+        "reviewed": reviewed,
         "task": str(task),
         "key_hash": KEY_HASH,
         "export": export_of(world, two.owner),
     }
+
+
+def put_under_review(world: World, trader: Trader) -> str:
+    signal_id = world.accept(trader, symbol="UNCLEAR")
+    claimed = world.claim_one()
+    assert world.begin(order(claimed))[0]["ok"]
+    assert world.finish(held(claimed) | {"status": "review", "reason": "Unclear."})[0]["ok"]
+    return signal_id
 
 
 def export_of(world: World, trader: Trader) -> str:

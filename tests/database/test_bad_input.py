@@ -99,7 +99,9 @@ def attempt(caller: Caller, actor: str, call: Call, arguments: Arguments) -> psy
 
 def variants(caller: Caller, call: Call) -> Iterator[tuple[str, Arguments]]:
     two = caller.two
-    other = names_of(two.other) | {key: caller.names[key] for key in ("key_hash", "signal", "task")}
+    other = names_of(two.other) | {
+        key: caller.names[key] for key in ("key_hash", "signal", "reviewed", "task")
+    }
     other["export"] = export_of(two.world, two.other)
     foreign = {"another trader": other, "nobody": nobody(caller.names)}
     return wrong_calls(call, arguments_of(two.world, call.name), caller.names, foreign)

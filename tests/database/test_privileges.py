@@ -172,7 +172,10 @@ WORKER = (
         "paper_list_fills",
     ),
 )
-OPERATOR = ("halt_trading", "resume_trading", "announce", "set_api_url")
+OPERATOR = (
+    *("halt_trading", "resume_trading", "announce", "set_api_url"),
+    *("review_signals", "settle_signal", "explain_signal"),
+)
 FUNCTIONS = {
     *((f"public.{name}", "service_role") for name in OPERATOR),
     *(
@@ -183,6 +186,7 @@ FUNCTIONS = {
     ("public.has_feature", "dashboard_server"),
     ("public.my_plan", "authenticated"),
     ("public.my_settings", "authenticated"),
+    ("public.my_signal", "authenticated"),
     ("public.save_api_key", "authenticated"),
     ("public.delete_api_key", "authenticated"),
     ("public.list_api_keys", "authenticated"),

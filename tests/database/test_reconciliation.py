@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.database.world import Trader, World, call
+from tests.database.world import Trader, World, call, filled, held, order
 
 DIFFERENCE = {"symbol": "BTCUSDT", "ours": "0", "venue": "1"}
 
@@ -139,3 +139,29 @@ def test_keys_that_a_comparison_found_refused_are_validated_once(world: World) -
     world.run("update public.user_api_keys set status = 'invalid'")
     assert finish(world, claim_account(world, trader), differences=None, keys_refused=True)["ok"]
     assert world.value(waiting) == 0
+
+
+def test_an_account_with_a_working_order_is_compared_soon(world: World) -> None:
+    trader = world.trader()
+    finish(world, claim_account(world, trader))
+    due = "select due_at - clock_timestamp() < interval '11 seconds' from private.reconciliations"
+    assert world.value(due) is False
+    for symbol, news, soon in (
+        ("BTCUSDT", filled(), False),
+        ("ETHUSDT", {"leg": 1, "state": "working"}, True),
+    ):
+        world.accept(trader, symbol=symbol)
+        claimed = world.claim_one()
+        world.begin(order(claimed))
+        assert world.finish(held(claimed) | {"status": "done", "news": [news]})[0]["ok"]
+        assert world.value(due) is soon
+
+
+def test_an_account_that_is_being_compared_keeps_its_lease(world: World) -> None:
+    trader = world.trader()
+    claimed = claim_account(world, trader)
+    world.accept(trader)
+    working = world.claim_one()
+    world.begin(order(working))
+    world.finish(held(working) | {"status": "done", "news": [{"leg": 1, "state": "working"}]})
+    assert finish(world, claimed)["ok"] is True
