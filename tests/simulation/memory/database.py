@@ -29,13 +29,14 @@ class ParsedAlert:
 
 
 class MemoryDatabase:
-    """One call is one transaction. `hint` is told of work, as a broadcast would be."""
+    """One call is one transaction. `hint` is told of work, as a broadcast is; `keys` are sealed texts."""
 
     def __init__(self, clock: Clock, hint: Callable[[], None] = lambda: None) -> None:
         self.store = Store(clock)
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)
         self.comparing = Comparing(self.store, self.outcomes)
+        self.keys: dict[str, str] = {}
         self._hint = hint
         self._functions: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
             "claim_signals": self._claim_signals,
@@ -125,7 +126,7 @@ class MemoryDatabase:
         return {
             "opened": True,
             "form": "sealed",
-            "secret": f"sealed/{account.id}",
+            "secret": self.keys[account.id],
             "key_version": account.key_version,
         }
 

@@ -1,0 +1,184 @@
+"""What has to hold, by the truth of the venues' books."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+from tests.simulation.book import Book, TrueOrder
+from tests.simulation.memory.rows import Order, Signal
+from tests.simulation.memory.store import Store
+from tests.simulation.venue import SimulatedVenue
+
+# Why nothing, or not all of it, may have been executed.
+EXCUSES: Final = frozenset(
+    {
+        "signal_too_old",
+        "venue_unavailable",
+        "venue_refused",
+        "insufficient_funds",
+        "position_exists",
+        "no_position",
+        "opposite_rejected",
+        "short_not_allowed",
+        "below_minimum",
+        "above_maximum",
+        "close_not_filled",
+        "outcome_unknown",
+        "not_supported",
+        "unknown_field_combination",
+    }
+)
+_ENDED: Final = frozenset({"done", "rejected", "expired", "failed", "review"})
+_TRADES: Final = frozenset({"open", "close"})
+
+
+class Checker:
+    """Compares the rows of the database with the books."""
+
+    def __init__(self, store: Store, venues: Mapping[str, SimulatedVenue]) -> None:
+        self._store = store
+        self._venues = venues
+
+    def violations(self) -> tuple[str, ...]:
+        """Return what does not hold now; while things are under way, that is much."""
+        return (
+            *self.lasting(),
+            *self._not_ended(),
+            *self._unexecuted(),
+            *self._rows(),
+            *self._positions(),
+            *self._fills(),
+        )
+
+    def is_hopeless(self) -> bool:
+        """Tell whether something went wrong that no time can mend."""
+        return any(True for _ in self.lasting())
+
+    def lasting(self) -> Iterator[str]:
+        """Return what went wrong and stays so."""
+        yield from self._doubled()
+        yield from self._strangers()
+        yield from self._out_of_order()
+        yield from self._wrong_endings()
+
+    def _books(self) -> Iterator[Book]:
+        for venue in self._venues.values():
+            yield from venue.books.values()
+
+    def _taken(self) -> dict[str, TrueOrder]:
+        return {str(one.client_order_id): one for book in self._books() for one in book.orders}
+
+    def _signal_of(self, order: Order) -> Signal:
+        return self._store.signals[order.signal_id]
+
+    def _doubled(self) -> Iterator[str]:
+        for book in self._books():
+            taken: dict[str, int] = defaultdict(int)
+            for one in book.orders:
+                taken[one.client_order_id] += 1
+            for client_order_id, times in taken.items():
+                if times > 1:
+                    yield f"order {client_order_id} was taken {times} times"
+
+    def _strangers(self) -> Iterator[str]:
+        rows = {one.client_order_id: one for one in self._store.orders}
+        for book in self._books():
+            for one in book.orders:
+                row = rows.get(one.client_order_id)
+                if row is None:
+                    yield f"order {one.client_order_id} is at the venue and was never written down"
+                elif row.account_id != book.account_id:
+                    yield f"order {one.client_order_id} is in the account of another trader"
+                elif (row.symbol, row.side) != (one.symbol, one.side.value):
+                    yield f"order {one.client_order_id} is another one than was written down"
+
+    def _out_of_order(self) -> Iterator[str]:
+        rows = {one.client_order_id: one for one in self._store.orders}
+        for book in self._books():
+            latest: dict[str, Signal] = {}
+            for one in sorted(book.orders, key=lambda order: (order.taken_at, order.number)):
+                row = rows.get(one.client_order_id)
+                if row is None or row.written["purpose"] not in _TRADES:
+                    continue
+                signal = self._signal_of(row)
+                before = latest.get(signal.lane)
+                if before is not None and before.seq > signal.seq:
+                    yield f"signal {signal.id} was executed after {before.id}, which came later"
+                latest[signal.lane] = signal
+
+    def _wrong_endings(self) -> Iterator[str]:
+        for signal in self._store.signals:
+            if signal.status == "review" and not self._venues[signal.exchange].was_away:
+                yield f"signal {signal.id} is in review ({signal.reason}), and its venue was never away"
+            elif signal.status in _ENDED and signal.status != "done" and signal.reason_code not in EXCUSES:
+                yield f"signal {signal.id} is {signal.status} for {signal.reason_code}: {signal.reason}"
+            if signal.status in _ENDED and not signal.reason:
+                yield f"signal {signal.id} is {signal.status} and does not say why"
+
+    def _not_ended(self) -> Iterator[str]:
+        in_review = {one.lane for one in self._store.signals if one.status == "review"}
+        for signal in self._store.signals:
+            # Entries wait until a person has settled what is in review.
+            waits = signal.status == "pending" and signal.lane in in_review and not signal.is_exit
+            if signal.status not in _ENDED and not waits:
+                yield f"signal {signal.id} is still {signal.status}, claimed {signal.attempt} times"
+
+    def _unexecuted(self) -> Iterator[str]:
+        found = self._taken()
+        for signal in self._store.signals:
+            legs = () if signal.plan is None else signal.plan["legs"]
+            traded = [leg["client_order_id"] for leg in legs if leg["purpose"] in _TRADES]
+            if signal.status == "done":
+                for missing in [one for one in traded if one not in found]:
+                    yield f"signal {signal.id} is done and its order {missing} was never executed"
+            elif signal.status in {"rejected", "expired"}:
+                for one in [found[name] for name in traded if name in found]:
+                    if one.fills or one.is_open:
+                        yield f"signal {signal.id} is {signal.status}, and the venue has its order"
+
+    def _rows(self) -> Iterator[str]:
+        found = self._taken()
+        for row in self._store.orders:
+            problem = _differs(row, found.get(row.client_order_id))
+            if problem and self._signal_of(row).status != "review":
+                yield f"order {row.client_order_id} (leg {row.leg} of {row.signal_id}) {problem}"
+
+    def _positions(self) -> Iterator[str]:
+        for book in self._books():
+            for symbol, net in book.net.items():
+                row = self._store.positions.get((book.account_id, symbol))
+                ours = Decimal(0) if row is None else row.quantity * (1 if row.side == "BUY" else -1)
+                if ours != net and not self._has_review(book.account_id):
+                    yield f"{book.account_id} has {ours} {symbol} in our books, and {net} at the venue"
+
+    def _fills(self) -> Iterator[str]:
+        for book in self._books():
+            if self._has_review(book.account_id):
+                continue
+            true = {
+                (one.symbol, fill.venue_fill_id, fill.quantity, fill.fee)
+                for one in book.orders
+                for fill in one.fills
+            }
+            ours = {
+                (one.symbol, one.venue_fill_id, one.quantity, one.fee)
+                for one in self._store.fills
+                if one.account_id == book.account_id
+            }
+            if true != ours:
+                yield f"{book.account_id}: fills {sorted(true ^ ours, key=str)} are not the same at the venue"
+
+    def _has_review(self, account_id: str) -> bool:
+        return any(one.account_id == account_id and one.status == "review" for one in self._store.signals)
+
+
+def _differs(row: Order, found: TrueOrder | None) -> str | None:
+    if found is None:
+        gone = row.state in {"absent", "refused"}
+        return None if gone else f"is {row.state} in our books and not at the venue"
+    if row.state != found.state.value:
+        return f"is {row.state} in our books and {found.state.value} at the venue"
+    if row.filled_quantity != found.filled:
+        return f"has {row.filled_quantity} filled in our books and {found.filled} at the venue"
+    return None
