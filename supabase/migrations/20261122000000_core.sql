@@ -6505,8 +6505,9 @@ begin
   end if;
   if ended.status = 'review' then
     perform private.notify_of_review(ended);
-  elsif ended.action = 'close_all' and ended.status = 'done' then
-    perform private.close_each(ended, coalesce(p_result -> 'close_symbols', '[]'));
+  -- A dry run of a close_all is done as well, and names nothing to close.
+  elsif ended.action = 'close_all' and ended.status = 'done' and jsonb_typeof(p_result -> 'close_symbols') = 'array' then
+    perform private.close_each(ended, p_result -> 'close_symbols');
   end if;
   return jsonb_build_object('signal_id', held.id, 'ok', true);
 exception

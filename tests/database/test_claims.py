@@ -306,3 +306,12 @@ def test_a_trader_who_leaves_while_his_signal_executes_leaves_nothing_but_the_au
         assert world.value(f"select count(*) from {table}") == 0
     assert world.value("select count(*) from public.audit_log where user_id is null") > 0
     assert world.value("select count(*) from public.audit_log where user_id is not null") == 0
+
+
+def test_a_dry_run_of_a_close_all_closes_nothing(world: World) -> None:
+    trader = world.trader()
+    world.accept(trader, symbol="ETHUSDT")
+    world.accept(trader, action="close_all", dry_run=True)
+    claimed = next(one for one in world.claim() if one["action"] == "close_all")
+    assert world.finish(held(claimed) | {"status": "done", "reason_code": "dry_run", "reason": "Dry run."})
+    assert world.value("select count(*) from public.signals where parent_id is not null") == 0

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.database.twin_calls import Calls
-from tests.database.twins import Twins
+from tests.database.twins import LIMITS, Twins, set_limits
 from tests.database.world import Trader, World
 
 _STEPS = 60
@@ -16,7 +16,9 @@ _STEPS = 60
 
 @pytest.fixture(scope="module")
 def traders(shared: World) -> Sequence[Trader]:
-    return [shared.trader() for _ in range(2)]
+    traders = [shared.trader() for _ in LIMITS]
+    set_limits(shared, traders)
+    return traders
 
 
 def run(twins: Twins, random: Random, steps: int) -> None:
@@ -26,12 +28,12 @@ def run(twins: Twins, random: Random, steps: int) -> None:
     twins.compare_rows()
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_a_fleet_of_workers_finds_both_the_same(shared: World, traders: Sequence[Trader], seed: int) -> None:
     run(Twins(shared, traders), Random(seed), _STEPS)  # noqa: S311 - it has to replay
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.randoms(use_true_random=False), st.integers(1, 30))
 def test_any_sequence_of_calls_finds_both_the_same(
     shared: World, traders: Sequence[Trader], random: Random, steps: int

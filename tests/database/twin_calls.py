@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ class Calls:
         self._random = random
         self._claims: list[Mapping[str, Any]] = []
         self._accounts: list[Mapping[str, Any]] = []
+        self._began = datetime.now(UTC)
         self._fills = 0
         self._filled: list[dict[str, Any]] = []
 
@@ -41,17 +43,23 @@ class Calls:
             random.choice(self._twins.traders),
             id=str(random.randrange(40)),
             symbol=random.choice(("BTCUSDT", "ETHUSDT")),
-            action=random.choice(("buy", "sell", "close", "buy", "close_long")),
+            action=random.choice(
+                ("buy", "sell", "close", "buy", "sell", "close_long", "close_all", "cancel")
+            ),
         )
 
     def _claim(self) -> None:
         worker = self._random.choice(("w1", "w2"))
         self._claims += self._twins.call(
-            "claim_signals", worker=worker, limit=self._random.choice((1, 2, 10)), lease_seconds=60
+            "claim_signals",
+            worker=worker,
+            limit=self._twins.room(self._random.choice((1, 2, 10))),
+            lease_seconds=60,
         )
 
     def _begin(self) -> None:
-        asked = [self._begun(one) for one in self._some_claims()]
+        # A close_all trades nothing itself.
+        asked = [self._begun(one) for one in self._some_claims() if one["symbol"] != "*"]
         if asked:
             self._twins.call("begin_orders", claims=asked)
 
@@ -59,17 +67,24 @@ class Calls:
         random = self._random
         first = random.choice((1, 1, 1, 2))
         legs = [first] if random.random() < 0.8 else [first, 3]
+        purpose = random.choice(("open", "open", "close"))
         side = random.choice(("buy", "sell"))
-        asked = order(claimed, first, side=side, quantity=random.choice(("1", "2.5", "0.3")))
+        asked = order(claimed, first, side=side, purpose=purpose, quantity=random.choice(("1", "2.5", "0.3")))
         others = [order(claimed, leg, side=side, purpose="stop_loss")["orders"][0] for leg in legs[1:]]
         asked["orders"] = [*asked["orders"], *others]
-        asked["news"] = [self._news(leg) for leg in self._legs_of(claimed)] if random.random() < 0.3 else []
+        protection = {"entry": first, "side_closed_by": "sell", "quantity": None, "exits": []}
+        asked["plan"] = {
+            "legs": asked["orders"],
+            "protection": protection if random.random() < 0.4 else None,
+        }
+        asked["news"] = self._all_news(claimed) if random.random() < 0.3 else []
         return asked
 
     def _finish(self) -> None:
+        random = self._random
         results = []
         for claimed in self._some_claims():
-            status = self._random.choice(("done", "review", "failed", None, None, None))
+            status = random.choice(("done", "review", "failed", None, None, None))
             results.append(
                 {
                     "signal_id": claimed["signal_id"],
@@ -77,14 +92,16 @@ class Calls:
                     "status": status,
                     "reason_code": self._random.choice((None, "venue_refused")),
                     "reason": "What came of it.",
-                    "news": [self._news(leg) for leg in self._legs_of(claimed)],
+                    "news": self._all_news(claimed),
+                    "explanation": random.choice((None, {"checks": [], "plan": None})),
+                    "close_symbols": random.choice((None, [], ["BTCUSDT", "XRPUSDT"])),
                 }
             )
         self._twins.call(
             "finish_signals",
             results=results,
             worker="w3",
-            limit=self._random.choice((0, 0, 1)),
+            limit=self._random.choice((0, 0, 200)),
             lease_seconds=60,
         )
 
@@ -117,10 +134,21 @@ class Calls:
             f"f{self._fills}",
             quantity=random.choice(("1", "0.7", "0.3", "2")),
             price=random.choice(("100", "101.5", "99.25")),
-            minute=random.randrange(60),
         )
+        one["filled_at"] = (self._began - timedelta(minutes=random.randrange(60), seconds=30)).isoformat()
         self._filled.append(one | {"fee": told_fee})
         return self._filled[-1]
+
+    def _all_news(self, claimed: Mapping[str, Any]) -> list[dict[str, Any]]:
+        news = [self._news(leg) for leg in self._legs_of(claimed)]
+        if self._random.random() < 0.2:
+            # Of another signal, most likely of the same account.
+            others = [
+                one for one in self._twins.memory.store.orders if one.account_id == claimed["account"]["id"]
+            ]
+            some = others if others and self._random.random() < 0.9 else list(self._twins.memory.store.orders)
+            news += [self._news(one.leg) | {"signal_id": one.signal_id} for one in some[-1:]]
+        return news
 
     def _legs_of(self, claimed: Mapping[str, Any]) -> list[int]:
         # Now and then one that was never written down, which undoes the rest.

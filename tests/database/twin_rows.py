@@ -26,11 +26,13 @@ def tables(memory: MemoryDatabase) -> dict[str, tuple[Any, list[tuple[Any, ...]]
     return {
         "signals": (
             """select id::text, status, fence, attempt, reason_code, claimed_by, plan, lease_until is null,
-            submitted_at is null, finished_at is null, acknowledged_at is null from public.signals""",
+            entered_at is null, parent_id::text, explanation, submitted_at is null, finished_at is null,
+            acknowledged_at is null from public.signals""",
             [
                 (
                     *(one.id, one.status, one.fence, one.attempt, one.reason_code, one.claimed_by),
-                    *(one.plan, one.lease_until is None, one.submitted_at is None, one.finished_at is None),
+                    *(one.plan, one.lease_until is None, one.entered_at is None, one.parent_id),
+                    *(one.explanation, one.submitted_at is None, one.finished_at is None),
                     one.acknowledged_at is None,
                 )
                 for one in store.signals

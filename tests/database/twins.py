@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
+
+from psycopg.types.json import Jsonb
 
 from tests.database.twin_rows import in_order, number, tables
 from tests.database.world import BUY, Trader, World, call
@@ -13,7 +16,49 @@ from tests.simulation.memory.rows import Account
 _TIMES: Final = frozenset(
     {"now", "lease_until", "received_at", "alert_at", "submitted_at", "begun_at", "lease_left_ms"}
 )
+_MORE_THAN_MAY_BE: Final = 200
+_COLUMNS: Final = frozenset({"max_trades_per_day", "max_open_positions"})
 _NUMBERS: Final = frozenset({"quantity", "filled_quantity", "average_price", "entry_price", "used", "limit"})
+
+
+_EVERYWHERE: Final = """
+insert into public.trade_settings_global (user_id, extra_settings, max_trades_per_day) values (%s, %s, %s)
+on conflict (user_id) do update
+set extra_settings = excluded.extra_settings, max_trades_per_day = excluded.max_trades_per_day
+"""
+_HERE: Final = """
+insert into public.trade_settings_exchange
+  (user_id, extra_settings, max_trades_per_day, max_open_positions, exchange) values (%s, %s, %s, %s, %s)
+on conflict (user_id, exchange) do update
+set extra_settings = excluded.extra_settings, max_trades_per_day = excluded.max_trades_per_day,
+  max_open_positions = excluded.max_open_positions
+"""
+
+Limits = Mapping[str, Decimal]
+LIMITS: Final[Sequence[Mapping[str, Limits]]] = (
+    {"paper": {}, "all": {}},
+    {
+        "paper": {"max_trades_per_day": Decimal(5), "max_open_positions": Decimal(1)},
+        "all": {"max_trades_per_day": Decimal(4)},
+    },
+    {
+        "paper": {"cooldown_sec": Decimal(3000), "max_daily_loss_usd": Decimal(2)},
+        "all": {"cooldown_sec": Decimal(100), "max_daily_loss_usd": Decimal(1)},
+    },
+)
+"""What each of the traders has set of the limits that are counted."""
+
+
+def set_limits(world: World, traders: Sequence[Trader]) -> None:
+    """Let the traders have set their limits."""
+    for trader, limits in zip(traders, LIMITS, strict=True):
+        for exchange, found in limits.items():
+            extras = {name: int(found[name]) for name in found if name not in _COLUMNS}
+            where = (trader.id, Jsonb(extras), found.get("max_trades_per_day", 0))
+            if exchange == "all":
+                world.run(_EVERYWHERE, *where)
+            else:
+                world.run(_HERE, *where, found.get("max_open_positions", 0), exchange)
 
 
 class Twins:
@@ -24,9 +69,11 @@ class Twins:
         self.traders = traders
         self._now = datetime.now(UTC)
         self.memory = MemoryDatabase(self._tick)
-        for trader in traders:
+        for place, trader in enumerate(traders):
             account = Account(id=trader.account, user_id=trader.id, exchange="paper", environment="paper")
             self.memory.add_account(account, {})
+            for exchange in ("paper", "all"):
+                self.memory.store.limits[trader.id, exchange] = LIMITS[place][exchange]
         empty(world)
 
     def _tick(self) -> datetime:
@@ -37,8 +84,23 @@ class Twins:
         """Call a function on both, compare what they answer, and return it."""
         real = call(self.world.worker, function, *params.values())
         memory = self.memory.call(function, {f"p_{name}": value for name, value in params.items()})
-        assert told(memory) == told(real), function
+        found, expected = (told(self._by_arrival(answer)) for answer in (memory, real))
+        assert found == expected, (function, params, found, expected)
         return memory
+
+    def room(self, limit: int) -> int:
+        """Return how many to claim: more than may be where several have one place in the order of arrival."""
+        places = [one.seq for one in self.memory.store.signals if one.status in {"pending", "executing"}]
+        return limit if len(set(places)) == len(places) else _MORE_THAN_MAY_BE
+
+    def _by_arrival(self, answer: Any) -> Any:
+        if isinstance(answer, Mapping):
+            return {name: self._by_arrival(value) for name, value in answer.items()}
+        if not isinstance(answer, list) or not all("fence" in one and "lane" in one for one in answer):
+            return answer
+        places = [self.memory.store.signals[one["signal_id"]].seq for one in answer]
+        assert places == sorted(places)
+        return sorted(answer, key=lambda one: one["signal_id"])
 
     def accept(self, trader: Trader, **fields: Any) -> str:
         """Ingest an alert in Postgres, and what came of it in memory."""
@@ -113,6 +175,8 @@ def empty(world: World) -> None:
 def told(answer: Any, name: str = "") -> Any:
     """Return an answer without its times and the notation of its numbers."""
     if isinstance(answer, Mapping):
+        if answer.get("name") == "cooldown_sec":
+            answer = {**answer, "used": "seconds"}
         return {key: told(value, key) for key, value in answer.items() if key not in {"settings", "error"}}
     if isinstance(answer, list):
         return [told(value) for value in answer]

@@ -12,7 +12,7 @@ from sparky.domain.identifiers import WorkerId
 from sparky.engine.access import AccountDesk
 from sparky.engine.batching import Batcher
 from sparky.engine.credentials import CredentialDesk
-from sparky.engine.execution import Equipment
+from sparky.engine.equipment import Equipment
 from sparky.engine.inbox import Inbox
 from sparky.engine.leases import LeaseKeeper
 from sparky.engine.lookup import LookUps

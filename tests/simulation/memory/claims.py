@@ -6,11 +6,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from tests.simulation.memory.limits import entry_limits
 from tests.simulation.memory.rows import Order, Signal
 from tests.simulation.memory.store import Store
 
 _HOPELESS: Final = 20
-_OF_INGEST: Final = frozenset({"id", "exchange", "environment", "symbol", "action", "timestamp"})
+_OF_INGEST: Final = frozenset(
+    {
+        *("id", "exchange", "environment", "symbol", "action", "timestamp"),
+        *("strategy", "strategy_id", "option_symbol"),
+    }
+)
+_MAY_BE_OPEN: Final = frozenset({"submitting", "accepted", "working", "partially_filled", "unknown"})
 
 
 class Claims:
@@ -107,11 +114,13 @@ class Claims:
             {one.lane for one in live if one.status == "executing"} if self.one_executing_per_lane else set()
         )
         in_review = {one.lane for one in live if one.status == "review"}
+        closing = _closing_all(live)
         first: dict[str, Signal] = {}
         for one in sorted((s for s in live if s.status == "pending"), key=lambda s: s.seq):
             if one.lane not in busy and (one.is_exit or one.lane not in in_review):
                 first.setdefault(one.lane, one)
-        return sorted(first.values(), key=lambda one: one.seq)
+        free = [one for one in first.values() if one.seq <= closing.get(one.account_id, one.seq)]
+        return sorted(free, key=lambda one: one.seq)
 
     def _work_order(self, signal: Signal) -> dict[str, Any]:
         store = self._store
@@ -144,7 +153,31 @@ class Claims:
             },
             "plan": signal.plan,
             "orders": [order_for_worker(one) for one in store.orders_of(signal.id)],
+            "working": [order_for_worker(one) for one in self._working(signal)],
+            "limits": []
+            if signal.is_exit or signal.entered_at is not None
+            else entry_limits(store, signal, (signal.symbol,)),
+            "unprotected": self._unprotected(signal),
         }
+
+    def _working(self, signal: Signal) -> list[Order]:
+        store = self._store
+        found = [
+            one
+            for one in store.orders
+            if one.account_id == signal.account_id
+            and one.signal_id != signal.id
+            and one.state in _MAY_BE_OPEN
+            and signal.symbol in {one.symbol, store.signals[one.signal_id].symbol}
+        ]
+        return sorted(found, key=lambda one: (one.begun_at, one.signal_id, one.leg))
+
+    def _unprotected(self, signal: Signal) -> dict[str, Any] | None:
+        if signal.action != "protect" or signal.parent_id is None:
+            return None
+        protection = (self._store.signals[signal.parent_id].plan or {})["protection"]
+        entry = self._store.orders[signal.parent_id, protection["entry"]]
+        return {"entry": order_for_worker(entry), "protection": protection}
 
 
 def account_for_worker(store: Store, account_id: str) -> dict[str, Any]:
@@ -196,6 +229,15 @@ def plain(value: Decimal) -> str:
     """Write a number as trim_scale and ::text do, to the 18 decimals of a column."""
     text = format(round(value, 18), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _closing_all(live: Sequence[Signal]) -> Mapping[str, int]:
+    """Return from where on the signals of an account wait for its oldest close_all."""
+    oldest: dict[str, int] = {}
+    for one in live:
+        if one.action == "close_all" and one.status != "review":
+            oldest[one.account_id] = min(one.seq, oldest.get(one.account_id, one.seq))
+    return oldest
 
 
 def _ran_out(signal: Signal, store: Store) -> bool:

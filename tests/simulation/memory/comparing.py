@@ -46,7 +46,7 @@ class Comparing:
                 {
                     "fence": taken.fence,
                     "account": account_for_worker(self._store, taken.account_id),
-                    "orders": [order_for_worker(order) for order in self._open_ends(taken.account_id)],
+                    "orders": [self._open_end(order) for order in self._open_ends(taken.account_id)],
                     "positions": self._positions(taken.account_id),
                 }
             )
@@ -74,7 +74,7 @@ class Comparing:
         for news in result.get("news") or ():
             signal = store.signals.get(str(news["signal_id"]))
             if signal is not None and signal.account_id == account.id and signal.status not in _LIVE:
-                self._outcomes.record(signal, news)
+                self._outcomes.record_late(signal, news)
         found = held.differences
         if result.get("differences") is not None:
             found = self._undisturbed(result["differences"], account.id)
@@ -123,6 +123,14 @@ class Comparing:
         ends.update(fill.order for fill in late[:_MOST_LATE_FEES])
         orders = [store.orders[key] for key in ends if store.signals[key[0]].status not in _LIVE]
         return sorted(orders, key=lambda one: (one.updated_at, one.signal_id, one.leg))
+
+    def _open_end(self, order: Order) -> dict[str, Any]:
+        plan = self._store.signals[order.signal_id].plan or {}
+        opens = order.written["purpose"] == "open"
+        # As SQL has it: true and null is null.
+        known = "protection" in plan or not opens
+        unprotected = (opens and isinstance(plan.get("protection"), dict)) if known else None
+        return order_for_worker(order) | {"unprotected": unprotected}
 
     def _positions(self, account_id: str) -> list[dict[str, Any]]:
         return [

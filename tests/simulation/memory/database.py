@@ -56,6 +56,9 @@ class MemoryDatabase:
         if not commits:
             self.store.roll_back(0)
         self.store.commit()
+        if self.store.wants_hint:
+            self.store.wants_hint = False
+            self._hint()
         return _through_json(answer)
 
     def add_account(self, account: Account, settings: Mapping[str, Any]) -> None:

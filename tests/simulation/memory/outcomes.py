@@ -7,6 +7,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from tests.simulation.memory.fills import apply_fill
+from tests.simulation.memory.further import after_late_news, close_each, entry_stands
+from tests.simulation.memory.limits import entry_limits, opened_symbol
 from tests.simulation.memory.rows import TERMINAL, Order, Signal
 from tests.simulation.memory.store import DataProblem, Store
 
@@ -53,8 +55,12 @@ class Outcomes:
         except DataProblem as problem:
             return _problem(result, problem)
 
-    def record(self, signal: Signal, news: Mapping[str, Any]) -> None:
-        """Record the news of one order."""
+    def record_late(self, signal: Signal, news: Mapping[str, Any]) -> None:
+        """Record the news of an order whose signal has ended, or is somebody else's."""
+        after_late_news(self._store, signal, self.record(signal, news))
+
+    def record(self, signal: Signal, news: Mapping[str, Any]) -> Order:
+        """Record the news of one order, and return it."""
         key = (signal.id, int(news["leg"]))
         order = self._store.orders.get(key)
         if order is None:
@@ -63,6 +69,17 @@ class Outcomes:
             order = self._store.orders.put(key, self._with_news(order, news))
         for fill in news.get("fills") or ():
             apply_fill(self._store, order, fill)
+        return order
+
+    def _record_news(self, signal: Signal, news: Mapping[str, Any]) -> None:
+        other = news.get("signal_id") or signal.id
+        if other == signal.id:
+            self.record(signal, news)
+            return
+        owner = self._store.signals.get(str(other))
+        if owner is None or owner.account_id != signal.account_id:
+            raise DataProblem("query returned no rows", "P0002")
+        self.record_late(owner, news)
 
     def _with_news(self, order: Order, news: Mapping[str, Any]) -> Order:
         acknowledged = order.acknowledged_at
@@ -90,8 +107,15 @@ class Outcomes:
         held = self._held(claim)
         if held is None:
             return {"signal_id": claim["signal_id"], "ok": False}
+        plan = held.plan if held.plan is not None else claim.get("plan")
+        entered_at = held.entered_at
+        if entered_at is None and not held.is_exit and _opens(plan):
+            obstacle = self._obstacle(held, plan)
+            if obstacle is not None:
+                return {"signal_id": held.id, "ok": False, "obstacle": obstacle}
+            entered_at = self._store.clock()
         for news in claim.get("news") or ():
-            self.record(held, news)
+            self._record_news(held, news)
         mark = self._store.mark()
         for leg in claim["orders"]:
             if not self._write(held, leg):
@@ -102,7 +126,8 @@ class Outcomes:
             held.id,
             replace(
                 held,
-                plan=held.plan if held.plan is not None else claim.get("plan"),
+                plan=plan,
+                entered_at=entered_at,
                 submitted_at=held.submitted_at or now,
             ),
         )
@@ -113,6 +138,10 @@ class Outcomes:
             "submitted_at": now.isoformat(),
             "lease_left_ms": int(left * 1000 // 1),
         }
+
+    def _obstacle(self, held: Signal, plan: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        limits = entry_limits(self._store, held, (held.symbol, opened_symbol(held, plan)))
+        return next((one for one in limits if not one["ok"]), None)
 
     def _write(self, held: Signal, leg: Mapping[str, Any]) -> bool:
         now = self._store.clock()
@@ -169,14 +198,17 @@ class Outcomes:
         if held is None:
             return {"signal_id": result["signal_id"], "ok": False}
         for news in result.get("news") or ():
-            self.record(held, news)
+            self._record_news(held, news)
         if result.get("status") is None:
             return {"signal_id": held.id, "ok": True}
         told = [one.acknowledged_at for one in self._store.orders_of(held.id) if one.acknowledged_at]
-        self._store.signals.put(
+        stands = held.entered_at is not None and entry_stands(self._store, held)
+        ended = self._store.signals.put(
             held.id,
             replace(
                 self._store.signals[held.id],
+                entered_at=held.entered_at if stands else None,
+                explanation=_or(result.get("explanation"), held.explanation),
                 status=result["status"],
                 reason_code=result.get("reason_code"),
                 reason=result.get("reason"),
@@ -192,7 +224,18 @@ class Outcomes:
         )
         if result["status"] == "review":
             self._store.notify(held.user_id, "signal_review", held.id)
+        elif (
+            ended.action == "close_all"
+            and ended.status == "done"
+            and result.get("close_symbols") is not None
+        ):
+            close_each(self._store, ended, result["close_symbols"])
         return {"signal_id": held.id, "ok": True}
+
+
+def _opens(plan: Mapping[str, Any] | None) -> bool:
+    legs = () if plan is None else plan.get("legs", ())
+    return any(isinstance(leg, Mapping) and leg.get("purpose") == "open" for leg in legs)
 
 
 def _same(written: Mapping[str, Any], leg: Mapping[str, Any]) -> bool:

@@ -44,7 +44,10 @@ class Signal:
     submitted_at: datetime | None = None
     acknowledged_at: datetime | None = None
     finished_at: datetime | None = None
+    entered_at: datetime | None = None
+    parent_id: str | None = None
     plan: Json | None = None
+    explanation: Json | None = None
     reason_code: str | None = None
     reason: str | None = None
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 
 from tests.simulation.memory.rows import Account, Comparison, Fill, Json, Order, Position, Signal, Trade
@@ -68,10 +69,12 @@ class Table(Generic[K, V]):
 
 
 class Store:
-    """Every table. `settings` are those of an account, as work orders carry them."""
+    """Every table. `settings` are those of an account, as work orders carry them, without what is counted."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        # A signal was inserted: a trigger sends a hint when the transaction commits.
+        self.wants_hint = False
         self._journal: list[tuple[Table[Any, Any], Any, Any]] = []
         self.accounts: Table[str, Account] = Table(self._journal)
         self.signals: Table[str, Signal] = Table(self._journal)
@@ -84,6 +87,8 @@ class Store:
         self.audit: Table[int, tuple[str, str, Json]] = Table(self._journal)
         self.notifications: Table[int, tuple[str, str, str]] = Table(self._journal)
         self.settings: dict[str, Mapping[str, Any]] = {}
+        # By trader and exchange, or by trader and "all": the limits that are counted, 0 or absent for none.
+        self.limits: dict[tuple[str, str], Mapping[str, Decimal]] = {}
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
