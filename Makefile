@@ -13,7 +13,7 @@ TEST_ALONE := $(BIN)/pytest -m alone
 # Demo and tests start many Python processes: where this is set, each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint format up down worker bench-latency bench-venues sweeps migration conformance types test-postgres15 clean
+.PHONY: help setup demo test lint format up down worker bench bench-latency bench-venues sweeps migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -62,6 +62,10 @@ worker: .venv/.ready ## run a worker on the stack that `make up` started, until 
 
 down: .venv/.ready ## stop what `make up` started; the data stays
 	@$(BIN)/python -m scripts.playground down $(ARGS)
+
+bench: .venv/.ready ## measure signals per second and waiting times, beside other queues; ARGS="--parts drain"
+	@$(BIN)/python scripts/bootstrap.py bench
+	@$(BIN)/python -m scripts.benchmarks.bench $(ARGS)
 
 bench-latency: .venv/.ready ## measure how long an alert waits before its order is begun
 	@$(BIN)/python -m scripts.benchmarks.latency $(ARGS)

@@ -15,8 +15,8 @@ VENV = os.path.join(ROOT, ".venv")
 READY = os.path.join(VENV, ".ready")
 
 
-def main() -> None:
-    """Build the environment; every failure is one sentence that says what to do."""
+def main(groups: "list[str]") -> None:
+    """Build the environment with further groups of packages; every failure is one sentence that says what to do."""
     if sys.version_info < (3, 11):
         fail(
             "Python 3.11 or newer is needed, and this is %d.%d. "
@@ -38,8 +38,9 @@ def main() -> None:
     say("installing what uv.lock names")
     # Companies put their own certificate authority into the system's store; uv looks there only when told.
     environment = dict(os.environ, UV_SYSTEM_CERTS="1", UV_PROJECT_ENVIRONMENT=VENV, UV_NO_PROGRESS="1")
+    more = [word for group in groups for word in ("--group", group)]
     run(
-        [os.path.join(VENV, "bin", "uv"), "sync", "--frozen", "--quiet", "--python", python],
+        [os.path.join(VENV, "bin", "uv"), "sync", "--frozen", "--quiet", "--python", python, *more],
         "The packages could not be installed: is the package index reachable?",
         environment,
     )
@@ -104,4 +105,4 @@ def fail(hint: str) -> "NoReturn":
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Final, LiteralString
+from typing import Final, LiteralString, Protocol
 
 from scripts.testbed.records import Records
-from scripts.testbed.trader import Trader
 
 # Who listens to it hears of each commit.
 CHANNEL: Final = "benchmark_raw_limit"
@@ -27,16 +26,27 @@ class Committed:
     at: datetime
 
 
+class HasToken(Protocol):
+    """Whoever has a webhook."""
+
+    @property
+    def token(self) -> str:
+        """What the URL of the webhook ends with."""
+        ...
+
+
 class AlertSource:
     """Ingests alerts over a direct connection, so that the moment of the commit is known.
 
     Every alert becomes one order if all of a source's are executed: they open and close a position in turn.
     """
 
-    def __init__(self, records: Records, trader: Trader) -> None:
+    def __init__(
+        self, records: Records, trader: HasToken, *, exchange: str = "paper", symbol: str = "BTCUSDT"
+    ) -> None:
         self._records = records
         self._trader = trader
-        self._alerts = _alerts()
+        self._alerts = _alerts(exchange, symbol)
         self._exact = records.value("select current_setting('track_commit_timestamp')") == "on"
 
     @property
@@ -61,8 +71,8 @@ class AlertSource:
         return Committed(answer["body"]["signal_id"], at)
 
 
-def _alerts() -> Iterator[dict[str, str]]:
+def _alerts(exchange: str, symbol: str) -> Iterator[dict[str, str]]:
     run = uuid.uuid4()
     for number in count():
-        alert = {"id": f"{run}/{number}", "exchange": "paper", "symbol": "BTCUSDT", "price": "100"}
+        alert = {"id": f"{run}/{number}", "exchange": exchange, "symbol": symbol, "price": "100"}
         yield {**alert, "action": "close"} if number % 2 else {**alert, "action": "buy", "quantity": "1"}

@@ -19,7 +19,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 PRICE: Final = "100.0"
-SYMBOLS: Final = tuple(f"BENCH{number}USDT" for number in range(40))
+SYMBOLS: Final = tuple(f"BENCH{number}USDT" for number in range(200))
 # More than any benchmark spends: what is measured is us, not a venue's limit.
 _NO_LIMIT: Final = 1_000_000_000
 _HEAD_END: Final = b"\r\n\r\n"
