@@ -38,8 +38,14 @@ def capabilities_table() -> str:
 
 def _labels() -> Iterable[str]:
     yield from ("order types", "how long orders work", "exits attached to an entry", "exits of a position")
-    yield from ("one exit takes the other away", "reduce-only by the venue", "short", "leverage")
-    yield from ("extended hours", "legs of an option order", "futures by contract")
+    yield from (
+        "take-profits for parts",
+        "one exit takes the other away",
+        "reduce-only by the venue",
+        "short",
+    )
+    yield from ("leverage", "extended hours", "legs of an option order", "spreads at the market")
+    yield "futures by contract"
 
 
 def _cells(can: Capabilities) -> Iterable[str]:
@@ -51,10 +57,12 @@ def _cells(can: Capabilities) -> Iterable[str]:
     to = _list(OrderType, can.attached_exits)
     yield f"{_list(ExitKind, attached)}; to {to}" if attached else "-"
     yield _list(ExitKind, can.separate_exits)
+    yield _tell(can.several_targets)
     yield "yes" if can.cancels_siblings else "we do" if can.separate_exits else "-"
     yield "yes" if can.reduces_natively else "sized by us"
     yield from map(_tell, (can.can_short, can.sets_leverage, can.extended_hours))
     yield str(can.option_legs or "-")
+    yield _tell(can.market_spreads)
     yield _tell(can.futures)
 
 

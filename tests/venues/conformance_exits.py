@@ -140,6 +140,31 @@ class ExitCases:
         assert await venue.side() == (PositionSide.LONG, venue.quantity)
 
     @needs(Subject.SEPARATE_EXITS)
+    async def test_targets_for_parts_stand_beside_a_stop_or_are_refused(self, venue: Harness) -> None:
+        both = venue.quantity * 2
+        entry = await venue.enter(1, quantity=both)
+        stop = venue.leg(ExitKind.STOP_LOSS, 11)
+        (outcome,) = await place(venue, venue.exits(stop, entry=entry, quantity=both))
+        accepted(outcome)
+        targets = (venue.leg(ExitKind.TAKE_PROFIT, 12, 5), venue.leg(ExitKind.TAKE_PROFIT, 13, 9))
+        outcomes = await place(venue, venue.exits(*targets, entry=entry, quantity=venue.quantity))
+        if not venue.adapter.capabilities.several_targets:
+            for outcome in outcomes:
+                refused(outcome, "not_supported")
+            return
+        for outcome in outcomes:
+            accepted(outcome)
+        await venue.set_price(venue.at(7))
+        assert await venue.side() == (PositionSide.LONG, venue.quantity)
+        await venue.set_price(venue.at(11))
+        assert await venue.side() is None
+        if not venue.adapter.capabilities.cancels_siblings:
+            refs = [venue.exit_ref(entry, leg) for leg in (stop, *targets)]
+            await cancel_survivors(venue.adapter, venue.access, refs, allow)
+        await venue.set_price(venue.at(-7))
+        assert await venue.side() is None
+
+    @needs(Subject.SEPARATE_EXITS)
     async def test_exits_of_a_position_that_is_gone_never_open(self, venue: Harness) -> None:
         entry = await venue.enter(1)
         legs = _pair(venue)

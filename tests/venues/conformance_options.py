@@ -1,5 +1,6 @@
 """Cases about options, single and in spreads, and about futures contracts."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -102,6 +103,21 @@ class OptionCases:
         accepted(await venue.submit(leave))
         await venue.market_time()
         assert list(await venue.adapter.positions(venue.access)) == []
+
+    @needs(Subject.SPREADS)
+    async def test_a_spread_at_the_market_is_taken_or_refused(self, venue: Harness) -> None:
+        low, high = (await _calls(venue))[:2]
+        limited = _spread(venue, 1, low, high, closes=False)
+        order = await venue.marked(replace(limited, order_type=OrderType.MARKET, limit_price=None))
+        outcome = await venue.submit(order)
+        if not venue.adapter.capabilities.market_spreads:
+            refused(outcome, "not_supported")
+            assert await venue.executions(order.client_order_id) == 0
+            return
+        accepted(outcome)
+        await venue.market_time()
+        sides = {one.symbol: one.side for one in await venue.adapter.positions(venue.access)}
+        assert sides == {low.symbol: PositionSide.LONG, high.symbol: PositionSide.SHORT}
 
     @needs(Subject.SPREADS)
     async def test_the_legs_of_a_spread_keep_their_ratio(self, venue: Harness) -> None:

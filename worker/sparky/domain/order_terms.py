@@ -52,16 +52,20 @@ def terms_of(case: Case) -> OrderTerms:
         limit_price=alert.price if limited else None,
         stop_price=alert.stop_price if alert.order_type.has_stop_price else None,
         time_in_force=alert.time_in_force,
-        extended_hours=is_extended(case.order, case.kind, case.now),
+        extended_hours=_is_extended(case),
         reference_price=None if limited else alert.price,
     )
 
 
 def at_market(case: Case) -> OrderTerms:
     """Return how an order leaves at the market, whatever the alert says of its own."""
-    return OrderTerms(
-        extended_hours=is_extended(case.order, case.kind, case.now), reference_price=case.alert.price
-    )
+    return OrderTerms(extended_hours=_is_extended(case), reference_price=case.alert.price)
+
+
+def _is_extended(case: Case) -> bool:
+    # Where there are no such hours, as at the paper venue, the order simply leaves.
+    able = case.snapshot.capabilities.extended_hours
+    return able and is_extended(case.order, case.kind, case.now)
 
 
 def _check_type(case: Case) -> None:
