@@ -69,6 +69,7 @@ class FakeVenue(RestingOrders):
     stuck      executed, and nothing comes at all
     late       nothing comes, and the order appears 3 s after its sender gave up
     working    taken, and filled 2 s later
+    stalled    taken, and not filled before `fill`
     partial    taken, half filled, then cancelled
     cancelled  taken, then cancelled with nothing filled
     broken     executed, and the adapter breaks over the answer
@@ -217,12 +218,12 @@ class FakeVenue(RestingOrders):
         return await self._take(order, behaviour)
 
     async def _take(self, order: OrderRequest, behaviour: str) -> Outcome:
-        quantity = {"working": Decimal(0), "cancelled": Decimal(0), "partial": order.quantity / 2}.get(
-            behaviour, order.quantity
-        )
-        state = {"working": OrderState.WORKING, "partial": OrderState.CANCELLED}.get(behaviour)
-        if behaviour == "cancelled":
-            state = OrderState.CANCELLED
+        works = behaviour in {"working", "stalled"}
+        ends = behaviour in {"cancelled", "partial"}
+        quantity = Decimal(0) if works or ends else order.quantity
+        if behaviour == "partial":
+            quantity = order.quantity / 2
+        state = OrderState.WORKING if works else OrderState.CANCELLED if ends else None
         rests = behaviour == "fill" and order.order_type is not OrderType.MARKET
         if rests and order.time_in_force not in {TimeInForce.IOC, TimeInForce.FOK}:
             quantity, state = Decimal(0), OrderState.WORKING

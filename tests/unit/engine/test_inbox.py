@@ -305,3 +305,22 @@ async def test_even_a_venue_that_hangs_takes_no_more_than_a_few_times_the_room()
     async with world.worker(batch=4, most=4) as worker:
         await asyncio.sleep(40)
         assert len(worker.inbox._tasks) == world.database.most_executing == 20
+
+
+async def test_a_slow_account_of_a_healthy_venue_does_not_take_the_room_of_the_others() -> None:
+    world = World()
+    # Each of its signals is in hand for two minutes, while the venue answers everybody at once.
+    for number in range(16):
+        world.signal(lane=f"slow {number}")
+        world.venue.script.append("stalled")
+    async with world.worker(batch=4, most=4) as worker:
+        worker.inbox.hint()
+        await asyncio.sleep(12)
+        other = world.signal(lane="other")
+        worker.inbox.hint()
+        await until(lambda: other.finished_at is not None, seconds=20)
+        assert other.status == "done"
+        assert LoopClock().monotonic() < 20
+        assert len(worker.leases.claims()) >= 16
+        for row in list(world.database.signals.values())[:16]:
+            world.venue.fill(row.orders[1]["client_order_id"])

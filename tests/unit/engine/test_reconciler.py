@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -238,10 +239,47 @@ async def test_both_sides_of_one_symbol_are_compared() -> None:
     assert result.differences == [{"symbol": "BTCUSDT", "ours": "1 and -3", "venue": "1"}]
 
 
-@pytest.mark.parametrize(("purpose", "seconds"), [(Purpose.OPEN, 10), (Purpose.STOP_LOSS, 60)])
-async def test_an_account_whose_entry_works_is_compared_again_soon(purpose: Purpose, seconds: int) -> None:
+@pytest.mark.parametrize(("unprotected", "seconds"), [(True, 10), (False, 60)])
+async def test_an_account_whose_entry_awaits_its_exits_is_compared_again_soon(
+    *, unprotected: bool, seconds: int
+) -> None:
     world = World()
     ref = OrderRef(client_order_id=ClientOrderId("sp1"), symbol="BTCUSDT", sent_at=START)
-    end = open_end(SignalId(str(world.signal().order["signal_id"])), 1, ref, purpose)
-    result = await compared(world, Queue(due(world, ends=(end,))))
+    end = open_end(SignalId(str(world.signal().order["signal_id"])), 1, ref, Purpose.OPEN)
+    result = await compared(world, Queue(due(world, ends=(replace(end, unprotected=unprotected),))))
     assert result.due_in_seconds == seconds
+
+
+def left_exit(world: World, *, age: float = 120, purpose: str = "take_profit") -> OpenEnd:
+    row = world.resting("sell", purpose)
+    order = row.orders[1]
+    ref = OrderRef(
+        client_order_id=ClientOrderId(order["client_order_id"]),
+        symbol="BTCUSDT",
+        sent_at=START - timedelta(seconds=age),
+    )
+    return open_end(SignalId(row.order["signal_id"]), 1, ref, Purpose(purpose))
+
+
+async def test_an_exit_of_a_position_that_is_closed_is_cancelled() -> None:
+    world = World()
+    result = await compared(world, Queue(due(world, ends=(left_exit(world),))))
+    assert [news.state for _, news in result.news][-1] is OrderState.CANCELLED
+    assert len(world.venue.cancels) == 1
+
+
+@pytest.mark.parametrize("where", ["books", "venue", "young", "entry", "siblings", "attached"])
+async def test_an_exit_that_may_still_protect_is_left_alone(where: str) -> None:
+    world = World()
+    end = left_exit(world, age=30 if where == "young" else 120)
+    if where == "entry":
+        end = replace(end, purpose=Purpose.OPEN)
+    if where == "attached":
+        end = replace(end, ref=replace(end.ref, exit_of=ClientOrderId("spE")))
+    if where == "siblings":
+        world.venue.capabilities = replace(world.venue.capabilities, cancels_siblings=True)
+    if where == "venue":
+        world.venue.net = Decimal(1)
+    held = (LONG_ONE,) if where == "books" else ()
+    await compared(world, Queue(due(world, *held, ends=(end,))))
+    assert world.venue.cancels == []

@@ -20,13 +20,17 @@ _PLACE = "account"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEnd:
-    """An order of ours that nobody executes any more, and that has not ended or has a fee not told yet."""
+    """An order of ours that nobody executes any more, and that has not ended or has a fee not told yet.
+
+    `unprotected`: exits are to be placed as soon as it has filled.
+    """
 
     signal_id: SignalId
     leg: int
     ref: OrderRef
     purpose: Purpose
     state: OrderState
+    unprotected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,7 @@ def _open_end(source: Mapping[str, Any]) -> OpenEnd:
         leg=fields.integer(source, "leg", _PLACE, least=1),
         purpose=purpose,
         state=fields.choice(source, "state", _PLACE, OrderState),
+        unprotected=fields.optional(fields.boolean, source, "unprotected", _PLACE) or False,
         ref=OrderRef(
             client_order_id=ClientOrderId(fields.text(source, "client_order_id", _PLACE)),
             symbol=fields.text(source, "symbol", _PLACE),

@@ -27,8 +27,10 @@ _BACKOFF: Final = Backoff(first=0.2, longest=2.0)
 # A second claim after each hint covers what the hint's own transaction or the coalescing of hints left out.
 _ECHO_SECONDS: Final = 0.05
 _RESULTS_PER_CALL: Final = 50
-# Of `max_in_flight`, where most of them wait for a venue that is silent.
-_SILENT_TIMES: Final = 5
+# Of `max_in_flight`, where most of them wait for a venue that is silent, or for something slow of their own.
+_WAITING_TIMES: Final = 5
+# What takes longer waits for somebody else: a slow account, an order that works, a look-up.
+_SLOW_SECONDS: Final = 3.0
 
 _log = structlog.get_logger(__name__)
 
@@ -59,8 +61,9 @@ class Inbox:
     """Claims whenever there may be work, and runs one task for each claimed signal.
 
     A signal counts as in flight from the asking for it until its result is recorded; there are never
-    more than `max_in_flight`. Those that only wait for a venue that is silent are not counted, up to a few
-    times as many: one venue that hangs must not take the room of all others.
+    more than `max_in_flight`. Those that wait for a venue that is silent, or are in hand for long already,
+    are not counted, up to a few times as many: one venue that hangs, or one account that is slow, must not
+    take the room of all others.
     """
 
     def __init__(self, store: ClaimStore, equipment: Equipment, *, batch: int, max_in_flight: int) -> None:
@@ -75,7 +78,9 @@ class Inbox:
         # What the calls that are under way may still bring.
         self._asked_for = 0
         self._starved = False
-        self._held: Counter[_Place] = Counter()
+        # Since when each signal is worked on, the oldest first.
+        self._held: dict[Lease, tuple[_Place, float]] = {}
+        self._places: Counter[_Place] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: Batcher[Result, Finished] = Batcher(self._finish_batch, _RESULTS_PER_CALL)
         self._stopping = False
@@ -147,12 +152,21 @@ class Inbox:
     def _room(self, freed: int = 0) -> int:
         if self._stopping:
             return 0
-        counted = len(self._leases) - min(self._waiting(), (_SILENT_TIMES - 1) * self._max_in_flight)
+        counted = len(self._leases) - min(self._waiting(), (_WAITING_TIMES - 1) * self._max_in_flight)
         return max(0, min(self._batch, self._max_in_flight + freed - counted - self._asked_for))
 
     def _waiting(self) -> int:
+        slow: Counter[_Place] = Counter()
+        since = self._seams.clock.monotonic() - _SLOW_SECONDS
+        for place, began_at in self._held.values():
+            if began_at > since:
+                break
+            slow[place] += 1
         desk = self._equipment.desk
-        return sum(held for place, held in self._held.items() if desk.is_silent(*place))
+        silent = sum(
+            held - slow[place] for place, held in self._places.items() if held and desk.is_silent(*place)
+        )
+        return slow.total() + silent
 
     async def _claim(self) -> None:
         room = self._room()
@@ -196,7 +210,8 @@ class Inbox:
     async def _work(self, raw: Mapping[str, Any], lease: Lease, asked_at: float) -> None:
         claim = lease.claim
         place = (str(raw.get("exchange")), str(raw.get("environment")))
-        self._held[place] += 1
+        self._held[lease] = (place, self._seams.clock.monotonic())
+        self._places[place] += 1
         with structlog.contextvars.bound_contextvars(
             signal_id=claim.signal_id, user_id=raw.get("user_id"), fence=claim.fence
         ):
@@ -213,7 +228,8 @@ class Inbox:
                 _log.error("execution_interrupted", error=str(error))
             finally:
                 self._leases.drop(lease)
-                self._held[place] -= 1
+                del self._held[lease]
+                self._places[place] -= 1
                 if self._starved:
                     self._starved = False
                     self._wanted.set()

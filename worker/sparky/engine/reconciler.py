@@ -6,19 +6,22 @@ nothing: silence never means "flat".
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final, Protocol
 
 import structlog
 
-from sparky.database.accounts import Comparison, DueAccount, Held
-from sparky.domain.answers import VenuePosition
+from sparky.database.accounts import Comparison, DueAccount, Held, OpenEnd
+from sparky.domain.answers import Accepted, VenuePosition
 from sparky.domain.errors import CredentialsInvalid, LostClaim, Refusal, Retryable, VenueUnavailable
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import PositionSide
-from sparky.domain.plan import Purpose
+from sparky.domain.work_order import Claim
 from sparky.engine.access import AccountDesk
+from sparky.engine.leases import Lease
 from sparky.engine.open_account import OpenAccount
+from sparky.engine.permits import SendingPermit
 from sparky.engine.queues import Pace, all_of, work_off
 from sparky.runtime.seams import Seams
 
@@ -28,7 +31,9 @@ _PACE: Final = Pace(batch=5, idle_seconds=5.0)
 # Well within the lease, also when the last answer takes its whole time.
 _NEWS_SECONDS: Final = 30.0
 _INTERVAL_SECONDS: Final = 60
-# Where an entry of ours works, its exits may have to be placed as soon as it fills.
+_SETTLED_SECONDS: Final = 60
+_CANCEL_SECONDS: Final = 10.0
+# Where an entry of ours works whose exits are to be placed as soon as it fills.
 _SOON_SECONDS: Final = 10
 # An account whose venue or keys do not answer is not worth asking every minute.
 _TROUBLED_SECONDS: Final = 300
@@ -79,7 +84,9 @@ class Reconciler:
         try:
             opened = await self._desk.open(due.user_id, due.account)
             await self._gather_news(opened, due, news)
-            differences = _differences(due.positions, await opened.positions())
+            positions = await opened.positions()
+            await self._cancel_left_exits(opened, due, positions, news)
+            differences = _differences(due.positions, positions)
         except (Refusal, Retryable) as error:
             _log.warning("account_not_compared", why=str(error))
             refused = isinstance(error, CredentialsInvalid)
@@ -96,6 +103,38 @@ class Reconciler:
             _log.warning("positions_differ", symbols=[one["symbol"] for one in differences])
         seconds = _SOON_SECONDS if _awaits_entry(due, news) else _INTERVAL_SECONDS
         return Comparison(due=due, due_in_seconds=seconds, differences=differences, news=tuple(news))
+
+    async def _cancel_left_exits(
+        self,
+        opened: OpenAccount,
+        due: DueAccount,
+        positions: Sequence[VenuePosition],
+        news: list[tuple[str, OrderNews]],
+    ) -> None:
+        """Cancel exits of positions that are closed, where the venue leaves them: they would meet the next.
+
+        Only where our books and the venue show nothing in the symbol, and only what has waited for a while:
+        neither may know yet of a position that was opened a moment ago.
+        """
+        if opened.capabilities.cancels_siblings:
+            return
+        held = {one.symbol for one in due.positions} | {one.symbol for one in positions}
+        ended = _ended(news)
+        settled = self._seams.clock.now() - timedelta(seconds=_SETTLED_SECONDS)
+        for end in due.open_ends:
+            left = end.purpose.is_exit and end.ref.exit_of is None and end.ref.symbol not in held
+            if not left or (end.signal_id, end.leg) in ended or end.ref.sent_at > settled:
+                continue
+            outcome = await opened.cancel(end.ref, self._permit(end))
+            _log.info("exit_of_nothing_cancelled", client_order_id=end.ref.client_order_id)
+            if isinstance(outcome, Accepted):
+                news.append((end.signal_id, OrderNews.of(end.leg, outcome.order)))
+
+    def _permit(self, end: OpenEnd) -> SendingPermit:
+        # A cancel may be repeated, so nothing but time bounds it.
+        clock = self._seams.clock
+        lease = Lease(Claim(end.signal_id, 0), clock.monotonic() + _CANCEL_SECONDS)
+        return SendingPermit(clock, lease, asked_at=clock.monotonic(), venue_timeout_seconds=_CANCEL_SECONDS)
 
     async def _gather_news(
         self, opened: OpenAccount, due: DueAccount, news: list[tuple[str, OrderNews]]
@@ -120,10 +159,14 @@ class Reconciler:
                 news.append((end.signal_id, OrderNews.of(end.leg, order)))
 
 
+def _ended(news: Sequence[tuple[str, OrderNews]]) -> set[tuple[str, int]]:
+    return {(signal_id, one.leg) for signal_id, one in news if one.state.is_terminal}
+
+
 def _awaits_entry(due: DueAccount, news: Sequence[tuple[str, OrderNews]]) -> bool:
-    ended = {(signal_id, one.leg) for signal_id, one in news if one.state.is_terminal}
+    ended = _ended(news)
     return any(
-        end.purpose is Purpose.OPEN and end.state.may_be_live and (end.signal_id, end.leg) not in ended
+        end.unprotected and end.state.may_be_live and (end.signal_id, end.leg) not in ended
         for end in due.open_ends
     )
 

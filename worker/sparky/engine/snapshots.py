@@ -80,11 +80,10 @@ async def _choose(
     if order.alert.right is None or not wanted.positions:
         return _Chosen(symbol=order.symbol)
     meant = open_contract(order, positions)
-    if isinstance(meant, Rejection):
-        return meant
-    # Without such an option nothing is open: a position in the shares is another thing.
-    symbol = order.symbol if meant is None else meant.symbol
-    return _Chosen(symbol=symbol, asks_position=False, position=meant)
+    if isinstance(meant, VenuePosition):
+        return _Chosen(symbol=meant.symbol, asks_position=False, position=meant)
+    # Planning tells none from several. A position in the shares is another thing, so it is not asked for.
+    return _Chosen(symbol=order.symbol, asks_position=False)
 
 
 async def _choose_contract(account: OpenAccount, order: WorkOrder, now: datetime) -> _Chosen | Rejection:
