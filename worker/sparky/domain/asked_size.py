@@ -47,8 +47,7 @@ class AskedSize:
     of_settings: bool = False
 
     def __str__(self) -> str:
-        whose = "the setting " if self.of_settings else ""
-        return f"{whose}{self.name} {self.value:f}"
+        return f"{self.name} {self.value:f}{' of your settings' if self.of_settings else ''}"
 
 
 def sizes_of(alert: AlertTerms) -> tuple[AskedSize, ...]:

@@ -53,7 +53,7 @@ def prepare_entry(case: Case, side: Side) -> Prepared:
     """
     check_opening(case)
     check_short(case, side)
-    terms = _option_terms(case, side, terms_of(case))
+    terms = _on_tick(case, side, _option_terms(case, side, terms_of(case)))
     leverage = leverage_of(case)
     check_slippage(case, side, terms)
     exits = _exits(case, side)
@@ -103,6 +103,16 @@ def open_with(case: Case, prepared: Prepared, quantity: Decimal, number: int = 1
     protected = protect_entry(case.order, case.snapshot, leg, prepared.exits)
     case.findings.note(*protected.notes)
     return Plan(legs=(leg, *protected.legs), protection=protected.protection, leverage=prepared.leverage)
+
+
+def _on_tick(case: Case, side: Side, terms: OrderTerms) -> OrderTerms:
+    # As `fit` does; a size has to be reckoned by the price that is sent.
+    rules = case.snapshot.rules
+    rounded = rules.price_down if side is Side.BUY else rules.price_up
+    limit, stop = (
+        None if price is None else rounded(price) or price for price in (terms.limit_price, terms.stop_price)
+    )
+    return replace(terms, limit_price=limit, stop_price=stop)
 
 
 def _option_terms(case: Case, side: Side, terms: OrderTerms) -> OrderTerms:
