@@ -5594,7 +5594,8 @@ begin
   holder := private.take_alert_key(p_webhook.user_id, alert_key, p_alert.fields, signal_id, received);
   if holder <> signal_id then
     perform private.count_usage(p_webhook.user_id, 'duplicate', received);
-    return private.answer(200, 'duplicate', holder);
+    return private.answer(
+      200, 'duplicate', holder, 'duplicate', 'This alert was received before; it has had its effect, or will have.');
   end if;
   select * into room from private.over_limit(p_webhook.user_id, received);
   if room.reason is not null and not private.is_exit(p_alert.fields) then

@@ -233,12 +233,18 @@ def shift_keys(world: World, seconds: int) -> None:
     world.run("update private.alert_keys set expires_at = expires_at - make_interval(secs => %s)", seconds)
 
 
+BEFORE = {
+    "reason_code": "duplicate",
+    "reason": "This alert was received before; it has had its effect, or will have.",
+}
+
+
 def test_a_body_without_a_time_is_a_duplicate_for_a_minute(world: World) -> None:
     trader = world.trader()
     first = world.ingest(trader, BUY)
     assert world.ingest(trader, BUY) == {
         "http": 200,
-        "body": {"status": "duplicate", "signal_id": first["body"]["signal_id"]},
+        "body": {"status": "duplicate", "signal_id": first["body"]["signal_id"], **BEFORE},
     }
     shift_keys(world, 59)
     assert status(world.ingest(trader, BUY)) == (200, "duplicate")
@@ -258,6 +264,7 @@ def test_a_body_with_a_time_or_an_id_is_a_duplicate_for_ever(world: World, field
     assert world.ingest(trader, BUY | fields)["body"] == {
         "status": "duplicate",
         "signal_id": first["body"]["signal_id"],
+        **BEFORE,
     }
 
 

@@ -36,7 +36,9 @@ async def test_the_same_bytes_again_are_a_duplicate_of_the_first_signal(
     first = await http.post(url, json=BUY)
     second = await http.post(url, json=BUY)
     assert second.status_code == 200
-    assert second.json() == {"status": "duplicate", "signal_id": first.json()["signal_id"]}
+    repeated = second.json()
+    assert (repeated["status"], repeated["reason_code"]) == ("duplicate", "duplicate")
+    assert repeated["signal_id"] == first.json()["signal_id"]
     assert records.value("select count(*) from public.signals where user_id = %s", trader.user_id) == 1
 
 

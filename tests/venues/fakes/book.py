@@ -73,6 +73,7 @@ class Book:
         self._multipliers: dict[str, Decimal] = {}
         self._submissions: Counter[str] = Counter()
         self._refusal: BookRefusal | None = None
+        self._taken_before_it = 0
         self._later: str | None = None
         self._fraction: Decimal | None = None
         self.leverage = leverage
@@ -94,9 +95,10 @@ class Book:
 
     # Policies
 
-    def reject_next(self, code: str, words: str) -> None:
-        """Refuse the next order."""
+    def reject_next(self, code: str, words: str, *, after: int = 0) -> None:
+        """Refuse the next order, or the one that comes after so many."""
         self._refusal = BookRefusal(code, words)
+        self._taken_before_it = after
 
     def reject_later(self, words: str) -> None:
         """Take the next order and reject it before it fills: its state is REFUSED."""
@@ -228,7 +230,9 @@ class Book:
         return self._prices[symbol] * self._multipliers[symbol]
 
     def _check(self, asked: NewOrder) -> None:
-        if self._refusal is not None:
+        if self._refusal is not None and self._taken_before_it:
+            self._taken_before_it -= 1
+        elif self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
         if asked.symbol not in self._prices:

@@ -71,5 +71,4 @@ class Reason(StrEnum):
     CLOSE_NOT_FILLED = "close_not_filled", "The close of a reverse did not fill, so nothing was opened."
 
     # What happened here
-    LEASE_LOST = "lease_lost", "Another worker has taken the signal over."
     INTERNAL_ERROR = "internal_error", "A fault of the service; the operator has been told."
