@@ -48,6 +48,10 @@ class TrueOrder:
         return self.quantity - self.filled
 
     @property
+    def is_stop(self) -> bool:
+        return self.exit_kind in {ExitKind.STOP_LOSS, ExitKind.TRAILING_STOP}
+
+    @property
     def is_open(self) -> bool:
         return self.state in _OPEN
 
@@ -183,8 +187,11 @@ class Book:
         """End an order without filling what is left of it."""
         order.state = state
         for one in self.orders:
-            if one.waits_for is order and one.is_open and not order.fills:
-                one.state = OrderState.CANCELLED
+            if one.waits_for is order and one.is_open:
+                if order.fills:
+                    one.quantity = order.filled
+                else:
+                    one.state = OrderState.CANCELLED
 
     def triggered(self, symbol: str) -> Sequence[TrueOrder]:
         """Return the working orders that the market's price executes."""
@@ -200,7 +207,7 @@ class Book:
         return PositionSide.LONG if net > 0 else PositionSide.SHORT
 
     def _is_triggered(self, order: TrueOrder) -> bool:
-        if order.waits_for is not None and not order.waits_for.fills:
+        if order.waits_for is not None and (order.waits_for.is_open or not order.waits_for.fills):
             return False
         price = self._prices[order.symbol]
         buys = order.side is Side.BUY

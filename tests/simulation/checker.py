@@ -1,10 +1,12 @@
 """What has to hold, by the truth of the venues' books."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
+from sparky.domain.orders import Side
 from tests.simulation.book import Book, TrueOrder
 from tests.simulation.memory.rows import Order, Signal
 from tests.simulation.memory.store import Store
@@ -24,6 +26,7 @@ EXCUSES: Final = frozenset(
         "below_minimum",
         "above_maximum",
         "close_not_filled",
+        "invalid_price",
         "outcome_unknown",
         "not_supported",
         "unknown_field_combination",
@@ -31,6 +34,9 @@ EXCUSES: Final = frozenset(
 )
 _ENDED: Final = frozenset({"done", "rejected", "expired", "failed", "review"})
 _TRADES: Final = frozenset({"open", "close"})
+_STOPS: Final = ("stop_loss_percent", "stop_loss_price", "trailing_stop_percent")
+# Words of the sentences that tell a trader that an exit is missing, or left.
+_TELLS: Final = re.compile(r"exits? |stop|protect", re.IGNORECASE)
 
 
 class Checker:
@@ -43,17 +49,14 @@ class Checker:
     def violations(self) -> tuple[str, ...]:
         """Return what does not hold now; while things are under way, that is much."""
         return (
-            *self.lasting(),
             *self._not_ended(),
             *self._unexecuted(),
             *self._rows(),
             *self._positions(),
             *self._fills(),
+            *self._unprotected(),
+            *self._left_over(),
         )
-
-    def is_hopeless(self) -> bool:
-        """Tell whether something went wrong that no time can mend."""
-        return any(True for _ in self.lasting())
 
     def lasting(self) -> Iterator[str]:
         """Return what went wrong and stays so."""
@@ -102,6 +105,9 @@ class Checker:
                 if row is None or row.written["purpose"] not in _TRADES:
                     continue
                 signal = self._signal_of(row)
+                if signal.action == "protect":
+                    # It stands where its entry does, and comes when that has filled.
+                    continue
                 before = latest.get(signal.lane)
                 if before is not None and before.seq > signal.seq:
                     yield f"signal {signal.id} was executed after {before.id}, which came later"
@@ -169,8 +175,58 @@ class Checker:
             if true != ours:
                 yield f"{book.account_id}: fills {sorted(true ^ ours, key=str)} are not the same at the venue"
 
+    def _unprotected(self) -> Iterator[str]:
+        """Positions whose stop is missing, and nobody was told."""
+        rows = {one.client_order_id: one for one in self._store.orders}
+        for book in self._books():
+            for symbol, net in book.net.items():
+                if net == 0 or any(
+                    one.is_open and one.is_stop and one.symbol == symbol for one in book.orders
+                ):
+                    continue
+                opened = self._opened_by(book, symbol, rows)
+                asked = [one for one in opened if _asks_for_a_stop(one)]
+                if asked and not self._told_of_exits(book.account_id, symbol):
+                    yield f"{book.account_id} has {net} {symbol} without the stop of {asked[-1].id}"
+
+    def _opened_by(self, book: Book, symbol: str, rows: Mapping[str, Order]) -> list[Signal]:
+        # Since it was flat: what was there before is gone with its exits.
+        net = Decimal(0)
+        opened: list[Signal] = []
+        executed = [(fill, one) for one in book.orders if one.symbol == symbol for fill in one.fills]
+        for fill, order in sorted(executed, key=lambda pair: int(pair[0].venue_fill_id)):
+            before = net
+            net += fill.quantity if order.side is Side.BUY else -fill.quantity
+            if before == 0 or (before > 0) != (net > 0):
+                opened = []
+            row = rows.get(order.client_order_id)
+            if row is not None and row.written["purpose"] == "open":
+                opened.append(self._signal_of(row))
+        return opened
+
+    def _told_of_exits(self, account_id: str, symbol: str) -> bool:
+        return any(
+            one.account_id == account_id and one.symbol == symbol and _TELLS.search(one.reason or "")
+            for one in self._store.signals
+        )
+
+    def _left_over(self) -> Iterator[str]:
+        """Exits that would open a position, because there is none left and the venue does not mind."""
+        for book in self._books():
+            if book.profile.capabilities.reduces_natively or self._has_review(book.account_id):
+                continue
+            for one in book.orders:
+                waits = one.waits_for is not None and one.waits_for.is_open
+                left = one.exit_kind and one.is_open and not waits and book.net[one.symbol] == 0
+                if left and not self._told_of_exits(book.account_id, one.symbol):
+                    yield f"exit {one.client_order_id} of {one.symbol} works without a position"
+
     def _has_review(self, account_id: str) -> bool:
         return any(one.account_id == account_id and one.status == "review" for one in self._store.signals)
+
+
+def _asks_for_a_stop(signal: Signal) -> bool:
+    return any(name in signal.alert for name in _STOPS)
 
 
 def _differs(row: Order, found: TrueOrder | None) -> str | None:

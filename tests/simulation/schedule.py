@@ -35,6 +35,9 @@ class Sent:
 
     @property
     def is_exit(self) -> bool:
+        wanted = self.alert.get("market_position")
+        if wanted is not None:
+            return bool(wanted == "flat")
         return self.action not in {"buy", "sell"} or bool(self.alert.get("reduce_only"))
 
 
@@ -80,18 +83,92 @@ def _trader(number: int, profile: Profile, random: Random) -> Trader:
 
 def _alert(number: int, at: float, trader: Trader, random: Random) -> Sent:
     symbol = random.choice(trader.profile.symbols[:1] * 3 + trader.profile.symbols)
-    action = random.choice(("buy", "buy", "sell", "sell", "close", "close_long", "close_short"))
-    alert: dict[str, Any] = {"order_type": "market", "price": "100"}
-    if action in {"buy", "sell"}:
-        alert["quantity"] = str(random.choice((1, 2, 5)))
-    elif random.random() < 0.3:
-        alert["close_percent"] = random.choice(("50", "25", "99"))
+    draw = random.choice((_entry, _entry, _entry, _entry, _exit, _exit, _target, _cancel, _close_all))
+    action, alert = draw(trader.profile, random)
     return Sent(
         at=at,
         account_id=trader.account.id,
-        symbol=symbol,
+        symbol="*" if action == "close_all" else symbol,
         action=action,
-        alert=alert,
+        alert={"order_type": "market"} | alert,
         key=f"alert {number}",
         signal_id=str(UUID(int=random.getrandbits(128))),
     )
+
+
+def _entry(profile: Profile, random: Random) -> tuple[str, dict[str, Any]]:
+    side = random.choice(("buy", "sell"))
+    return side, {"price": "100"} | _size(random) | _order_type(profile, random) | _exits(
+        profile, side, random
+    )
+
+
+def _size(random: Random) -> dict[str, Any]:
+    sizes = ({"quantity": str(random.choice((1, 2, 5)))},) * 4
+    return dict(random.choice((*sizes, {"position_size_usd": "350"}, {"position_size_percent": "0.4"})))
+
+
+def _order_type(profile: Profile, random: Random) -> dict[str, Any]:
+    if random.random() < 0.6:
+        return {}
+    order_type = random.choice(sorted(profile.capabilities.order_types))
+    price = str(random.choice((97, 99, 100, 101, 103)))
+    found: dict[str, Any] = {"order_type": order_type}
+    if order_type.has_limit_price:
+        found["price"] = price
+    if order_type.has_stop_price:
+        found["stop_price"] = price
+    if profile.capabilities.times_in_force and random.random() < 0.2:
+        found["time_in_force"] = random.choice(sorted(profile.capabilities.times_in_force))
+    return found
+
+
+def _exits(profile: Profile, side: str, random: Random) -> dict[str, Any]:
+    if not profile.capabilities.separate_exits or random.random() < 0.4:
+        return {}
+    sign = 1 if side == "buy" else -1
+    stops: tuple[dict[str, Any], ...] = (
+        {},
+        {"stop_loss_percent": "2"},
+        {"stop_loss_price": str(100 - 4 * sign)},
+        {"trailing_stop_percent": "2.5"},
+    )
+    targets: tuple[dict[str, Any], ...] = (
+        {},
+        {"take_profit_percent": "2"},
+        {"take_profit_price": str(100 + 4 * sign)},
+        {
+            "take_profits": [
+                {"percent": "1", "quantity_percent": "40"},
+                {"percent": "3", "quantity_percent": "60"},
+            ]
+        },
+    )
+    return random.choice(stops) | random.choice(targets)
+
+
+def _exit(profile: Profile, random: Random) -> tuple[str, dict[str, Any]]:
+    del profile
+    alert: dict[str, Any] = {"price": "100"}
+    if random.random() < 0.35:
+        alert["close_percent"] = random.choice(("50", "25", "99"))
+    return random.choice(("close", "close", "close_long", "close_short")), alert
+
+
+def _target(profile: Profile, random: Random) -> tuple[str, dict[str, Any]]:
+    wanted = random.choice(("long", "short", "flat"))
+    alert: dict[str, Any] = {"market_position": wanted, "price": "100"}
+    if wanted != "flat":
+        alert["quantity"] = str(random.choice((1, 3)))
+        alert |= _exits(profile, "buy" if wanted == "long" else "sell", random)
+    return random.choice(("buy", "sell")), alert
+
+
+def _cancel(profile: Profile, random: Random) -> tuple[str, dict[str, Any]]:
+    del profile, random
+    return "cancel", {}
+
+
+def _close_all(profile: Profile, random: Random) -> tuple[str, dict[str, Any]]:
+    del profile, random
+    return "close_all", {}

@@ -1,6 +1,8 @@
 """One simulation: traders, alerts, workers, venues and faults, all from one seed, to the end."""
 
 import asyncio
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -98,16 +100,18 @@ class World:
         shown = " ".join(f"{key}={value}" for key, value in sorted(event.items()) if key in _TOLD)
         self.events.note(self.loop.time(), f"{signal:8}  {name} {shown}".rstrip())
         if name in _NEVER_LOGGED:
-            error = event.get("exc_info")
-            self.broken.append(f"a worker logged {name}: {error!r}" if error else f"a worker logged {name}")
+            self.broken.append(f"a worker logged {name}: {_raised()}")
         raise structlog.DropEvent
 
     async def _until_quiet(self) -> tuple[str, ...]:
         began = self.loop.time()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            violations = (*self.broken, *self.checker.violations())
-            if not violations or self.loop.time() - began > BOUND_SECONDS or self.checker.is_hopeless():
+            lasting = (*self.broken, *self.checker.lasting())
+            if lasting:
+                return lasting
+            violations = self.checker.violations()
+            if not violations or self.loop.time() - began > BOUND_SECONDS:
                 return violations
 
     def _open_account(self, trader: Trader) -> None:
@@ -234,6 +238,17 @@ def simulate(seed: int) -> Report:
 
     run_simulated(Random(seed ^ _OF_LOOP), scenario)
     return reports[0]
+
+
+def _raised() -> str:
+    """Return what is being handled, and where it was raised."""
+    error = sys.exception()
+    if error is None:
+        return "no exception"
+    places = [
+        f"{one.filename.rpartition('/')[2]}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)
+    ]
+    return f"{error!r} at {' '.join(places)}"
 
 
 def _ending(status: str, code: str | None) -> str:

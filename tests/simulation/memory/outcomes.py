@@ -225,9 +225,7 @@ class Outcomes:
         if result["status"] == "review":
             self._store.notify(held.user_id, "signal_review", held.id)
         elif (
-            ended.action == "close_all"
-            and ended.status == "done"
-            and result.get("close_symbols") is not None
+            ended.action == "close_all" and ended.status == "done" and result.get("close_symbols") is not None
         ):
             close_each(self._store, ended, result["close_symbols"])
         return {"signal_id": held.id, "ok": True}

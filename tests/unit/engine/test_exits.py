@@ -111,6 +111,16 @@ async def test_exits_are_placed_though_the_signal_has_become_too_old_to_enter() 
     one_of_each(world)
 
 
+async def test_exits_are_placed_though_the_venue_does_not_tell_the_rules_for_a_while() -> None:
+    world = World()
+    # After the entry, whose own planning asks for the rules too.
+    world.venue.before_permit = lambda: setattr(world.venue, "unavailable", 2)
+    signal = world.signal(alert={"quantity": "1", "price": "100", "stop_loss_percent": "2"})
+    await world.run()
+    assert signal.status == "done"
+    assert placed(world) == [(STOP, Decimal(1), Decimal(98))]
+
+
 async def test_a_refused_target_is_told_and_the_position_stays() -> None:
     world = World()
     world.venue.exit_script.extend(["place", "refuse"])

@@ -20,6 +20,7 @@ async def test_close_all_names_what_the_venue_shows_and_trades_nothing_itself() 
     await world.run()
     assert signal.status == "done"
     assert signal.close_symbols == ("BTCUSDT",)
+    assert signal.reason.startswith("The venue shows BTCUSDT open; all of that")
     assert world.venue.submitted == []
 
 

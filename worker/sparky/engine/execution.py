@@ -83,10 +83,11 @@ class Execution:
         except Ended as end:
             raise await self._protect_after(end, account, plan) from None
         await self._protect(account, plan)
-        result = outcomes.done(hand.order.claim, hand.record, plan)
         if hand.order.action is Action.CLOSE_ALL:
-            result = replace(result, close_symbols=plan.close_symbols)
-        return result
+            hand.record.say(sentences.closing_each(plan.close_symbols))
+            result = outcomes.done(hand.order.claim, hand.record, plan)
+            return replace(result, close_symbols=plan.close_symbols)
+        return outcomes.done(hand.order.claim, hand.record, plan)
 
     def _refused(self, refusal: Refusal) -> Result:
         hand = self._hand

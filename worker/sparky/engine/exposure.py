@@ -48,10 +48,10 @@ async def exposed_by(hand: InHand, account: OpenAccount, leg: Leg, entry: VenueO
         if price is not None:
             break
         await hand.pause(tries)
-        seen = await _ask(hand, lambda: account.find_order(ref))
+        seen = await ask_at_any_age(hand, lambda: account.find_order(ref))
         price = None if seen is None else seen.average_price
     if price is None:
-        held = await _ask(hand, lambda: account.position(leg.symbol))
+        held = await ask_at_any_age(hand, lambda: account.position(leg.symbol))
         price = None if held is None else held.entry_price
     if price is None:
         why = "the venue does not tell at what price it was filled, so its exits were not placed"
@@ -74,7 +74,7 @@ async def exposed_position(
     for leg in plan.legs:
         filled = done[leg.number].filled_quantity if leg.number in done else Decimal(0)
         left = None if left is None else exact_sum(left, exact_difference(leg.quantity, filled))
-    held = await _ask(hand, lambda: account.position(symbol))
+    held = await ask_at_any_age(hand, lambda: account.position(symbol))
     if held is None or held.side.closed_by is not protection.side_closed_by:
         return None
     # The venue may show what was closed a moment longer.
@@ -95,7 +95,7 @@ def unprotected_entry(unprotected: Unprotected, protection: Protection) -> Expos
     )
 
 
-async def _ask(hand: InHand, question: Callable[[], Awaitable[Answer]]) -> Answer:
+async def ask_at_any_age(hand: InHand, question: Callable[[], Awaitable[Answer]]) -> Answer:
     """Ask until the venue answers, at any age of the signal: something is open without its exits."""
     since = hand.monotonic()
     failures = 0

@@ -19,7 +19,7 @@ from sparky.domain.reasons import Reason
 from sparky.domain.work_order import EarlierOrder
 from sparky.engine import outcomes, sentences
 from sparky.engine.beginning import ask_bookmark, begin
-from sparky.engine.exposure import Exposed
+from sparky.engine.exposure import Exposed, ask_at_any_age
 from sparky.engine.in_hand import Ended, InHand
 from sparky.engine.lookup import Absent, CannotTell, Found
 from sparky.engine.open_account import OpenAccount
@@ -73,13 +73,14 @@ class Protector:
         if begun:
             # All were written down together, and only the very same may be sent again.
             return tuple(_as_begun(one) for one in begun)
+        rules = await ask_at_any_age(self._hand, lambda: self._account.rules(exposed.symbol))
         resolved = resolve_exits(
             self._hand.order.signal_id,
             exposed.symbol,
             protection,
             quantity=exposed.quantity,
             average_price=exposed.average_price,
-            rules=await self._account.rules(exposed.symbol),
+            rules=rules,
         )
         for note in resolved.notes:
             self._hand.record.say(note)

@@ -1,5 +1,6 @@
 """What was done, in sentences for the trader."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -36,6 +37,12 @@ def executed(leg: Leg, order: VenueOrder) -> str:
     price = "" if order.average_price is None else f" at {readable(order.average_price)}"
     what = "Traded the spread" if leg.spread else _DID[leg.side, leg.purpose]
     return f"{what} {filled}{partly}{price}."
+
+
+def closing_each(symbols: Sequence[str]) -> str:
+    """Tell what a close_all leads to."""
+    shown = f"The venue shows {', '.join(symbols)} open" if symbols else "The venue shows nothing open"
+    return f"{shown}; all of that, and what our books have beside it, is closed by signals of their own."
 
 
 def exit_placed(leg: Leg) -> str:
