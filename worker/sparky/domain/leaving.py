@@ -1,6 +1,7 @@
 """Orders that close a position or a part of it, and the working orders that are cancelled around them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -81,6 +82,23 @@ def not_attached(exits: Iterable[EarlierOrder], entries: Iterable[EarlierOrder])
     return tuple(
         one for one in exits if one.attached_to is None or (one.signal_id, one.attached_to) not in known
     )
+
+
+def without_leftovers(case: Case, plan: Plan) -> Plan:
+    """Return a plan that first cancels the exits of a position that is gone, where the venue leaves them.
+
+    When one exit has fired the others still work there, and they would leave the next position too.
+    """
+    if not plan.opens or case.position is not None or case.snapshot.capabilities.cancels_siblings:
+        return plan
+    coming = {(one.signal_id, one.leg) for one in case.working(Purpose.OPEN)}
+    known = {cancel.client_order_id for cancel in plan.cancels}
+    leftovers = [
+        one
+        for one in case.working(*_EXITS)
+        if (one.signal_id, one.attached_to) not in coming and one.client_order_id not in known
+    ]
+    return replace(plan, cancels=(*cancels_of(leftovers), *plan.cancels))
 
 
 def plan_cancel(case: Case) -> Plan:

@@ -32,6 +32,7 @@ from sparky.domain.leaving import (
     close_whole,
     plan_cancel,
     plan_close,
+    without_leftovers,
     working_of_closed,
 )
 from sparky.domain.meeting import plan_entry
@@ -62,7 +63,8 @@ def make_plan(order: WorkOrder, snapshot: Snapshot, now: datetime) -> Decision:
     case = Case(order=order, snapshot=snapshot, now=now)
     _check_symbols(case)
     try:
-        plan = _plan(case)
+        plan = without_leftovers(case, _plan(case))
+
     except Declined as declined:
         return replace(declined.decision, checks=case.findings.checks)
     plan = replace(plan, notes=(*plan.notes, *case.findings.notes), checks=case.findings.checks)

@@ -31,7 +31,12 @@ def _wanted_to_trade(order: WorkOrder) -> Wanted:
     chosen = order.alert.right is not None
     leaves = exits or (chosen and order.action is Action.SELL and not order.settings.allow_short)
     return Wanted(
-        position=exits or chosen or order.position is not None or _depends_on_position(order),
+        position=exits
+        or chosen
+        or order.position is not None
+        or _depends_on_position(order)
+        # Exits may have outlived their position, or the position be one that our books do not show.
+        or any(one.purpose.is_exit for one in order.working),
         positions=chosen and leaves,
         chain=chosen and not leaves,
         quote=_needs_quote(order, exits=exits),
