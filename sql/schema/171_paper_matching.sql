@@ -12,6 +12,19 @@ begin
 end
 $$;
 
+-- Whether anything waits in a symbol: most of the time nothing does.
+create function private.paper_has_open(p_book bigint, p_symbol text) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.paper_orders o
+    where o.paper_account_id = p_book and o.symbol = p_symbol and o.state in ('waiting', 'working'));
+end
+$$;
+
 -- Ends an order that has not filled, and with an entry the exits that wait for it.
 create function private.paper_end(p_order_id bigint, p_state text, p_reason text) returns void
 language plpgsql
@@ -45,32 +58,30 @@ begin
 end
 $$;
 
-create function private.paper_fill(p_order_id bigint, p_price numeric) returns void
+-- Fills an order whole and returns it as it is then, or ends it when it cannot be filled any more.
+create function private.paper_fill(o private.paper_orders, p_price numeric) returns private.paper_orders
 language plpgsql
 set search_path = ''
 as $$
 declare
-  o private.paper_orders;
   book private.paper_accounts;
   held private.paper_positions;
-  sign_of integer;
+  sign_of integer := private.paper_sign(o.side);
   refusal jsonb;
 begin
-  select * into o from private.paper_orders where id = p_order_id;
   select * into book from private.paper_accounts where id = o.paper_account_id;
   select * into held from private.paper_positions where paper_account_id = book.id and symbol = o.symbol;
-  sign_of := private.paper_sign(o.side);
   if o.reduce_only then
     if coalesce(held.quantity, 0) * sign_of >= 0 then
       perform private.paper_end(o.id, 'cancelled', 'there is no position to reduce');
-      return;
+      return o;
     end if;
     o.quantity := least(o.quantity, abs(held.quantity));
   else
     refusal := private.paper_funds_refusal(book, held, sign_of * o.quantity, p_price, o.max_leverage);
     if refusal is not null then
       perform private.paper_end(o.id, 'cancelled', refusal -> 'refused' ->> 'message');
-      return;
+      return o;
     end if;
   end if;
   update private.paper_orders set
@@ -79,25 +90,24 @@ begin
   where id = o.id returning * into o;
   perform private.paper_apply(book.id, o.symbol, sign_of * o.quantity, p_price);
   update private.paper_accounts set cash = cash - sign_of * o.quantity * p_price - o.fee where id = book.id;
-  perform private.paper_take_away(o, coalesce(held.quantity, 0) + sign_of * o.quantity);
+  if private.paper_has_open(book.id, o.symbol) then
+    perform private.paper_take_away(o, coalesce(held.quantity, 0) + sign_of * o.quantity);
+  end if;
+  return o;
 end
 $$;
 
 -- Where an order would trade at a price of the market; null while it waits. Keeps what the price has changed about it.
 -- p_arrives: it meets the market for the first time, so that a limit may be better than its price.
-create function private.paper_meets(p_order_id bigint, p_market numeric, p_arrives boolean) returns numeric
+create function private.paper_meets(o private.paper_orders, p_market numeric, p_arrives boolean) returns numeric
 language plpgsql
 set search_path = ''
 as $$
 declare
-  o private.paper_orders;
-  sign_of integer;
-  slipped numeric;
+  sign_of integer := private.paper_sign(o.side);
+  slipped numeric := greatest(round(p_market * (1 + sign_of * o.slippage_percent / 100), 8), 0.00000001);
   arrives boolean := p_arrives;
 begin
-  select * into o from private.paper_orders where id = p_order_id;
-  sign_of := private.paper_sign(o.side);
-  slipped := greatest(round(p_market * (1 + sign_of * o.slippage_percent / 100), 8), 0.00000001);
   if o.order_type = 'trailing_stop' then
     o.best_price := case sign_of when 1 then least(o.best_price, p_market) else greatest(o.best_price, p_market) end;
     update private.paper_orders set best_price = o.best_price where id = o.id;
@@ -132,17 +142,17 @@ declare
   o private.paper_orders;
   child bigint;
 begin
+  select * into o from private.paper_orders where id = p_order_id and state = 'working';
   -- An order before this one may have ended it.
-  if not exists (select from private.paper_orders where id = p_order_id and state = 'working') then
+  if o.id is null then
     return;
   end if;
-  price := private.paper_meets(p_order_id, p_market, p_arrives);
+  price := private.paper_meets(o, p_market, p_arrives);
   if price is null then
     return;
   end if;
-  perform private.paper_fill(p_order_id, price);
-  select * into o from private.paper_orders where id = p_order_id;
-  if o.state <> 'filled' then
+  o := private.paper_fill(o, price);
+  if o.state <> 'filled' or not private.paper_has_open(o.paper_account_id, o.symbol) then
     return;
   end if;
   for child in
@@ -161,6 +171,9 @@ as $$
 declare
   each bigint;
 begin
+  if not private.paper_has_open(p_book, p_symbol) then
+    return;
+  end if;
   perform private.paper_expire(p_book);
   for each in
     select id from private.paper_orders

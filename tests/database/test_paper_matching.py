@@ -323,7 +323,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(steps=STEPS)
 def test_money_and_position_are_those_of_the_executions_and_no_exit_opens(
     shared: World, steps: list[Any]

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
 from sparky.cli.venue.findings import Notebook, Seen, cannot, confirmed, denied
-from sparky.domain.answers import AccountFill, Balance, KeyCheck, VenueOrder, VenuePosition
+from sparky.domain.answers import AccountFill, Balance, KeyCheck, Quote, VenueOrder, VenuePosition
 from sparky.domain.errors import UnknownSymbol
 from sparky.domain.identifiers import SignalId, client_order_id
 from sparky.domain.options import OptionContract
@@ -44,6 +44,7 @@ async def read_everything(subject: Subject, notebook: Notebook) -> bool:
         return False
     await notebook.ask("balance", adapter.balance(access), _balance)
     await notebook.ask(f"rules of {symbol}", adapter.rules(access, symbol), _rules)
+    await notebook.ask(f"price of {symbol}", adapter.quote(access, symbol), _quote)
     await notebook.ask("an unknown symbol is named", _unknown_symbol(subject), _unknown)
     await notebook.ask("positions", adapter.positions(access), _positions)
     await notebook.ask("open orders", adapter.open_orders(access), _orders)
@@ -81,6 +82,14 @@ def _rules(rules: InstrumentRules) -> Seen:
     if rules.min_notional:
         text += f", least value {rules.min_notional:f}"
     return confirmed(text) if rules.tradable else denied(f"{text}; it is not tradable now")
+
+
+def _quote(quote: Quote) -> Seen:
+    prices = (("bid", quote.bid), ("ask", quote.ask), ("last", quote.last))
+    text = ", ".join(f"{name} {price:f}" for name, price in prices if price is not None)
+    if quote.account_rate != 1:
+        text += f", its currency is worth {quote.account_rate:f} of the account's"
+    return confirmed(f"{text}, not of this moment" if quote.is_delayed else text)
 
 
 async def _unknown_symbol(subject: Subject) -> str | None:
