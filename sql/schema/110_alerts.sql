@@ -10,20 +10,31 @@ create type private.parsed_alert as (
   reason text
 );
 
--- key=value pairs, one a line or separated by semicolons. No row when the text is anything else.
-create function private.read_pairs(p_body text) returns table (name text, value jsonb)
-language sql
+-- key=value pairs, one a line or separated by semicolons; null when the text is anything else.
+create function private.read_pairs(p_body text, out pairs jsonb, out twice text)
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  with pairs as materialized (
+declare
+  text_of_pair text := '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=';
+begin
+  if p_body !~ '^[; \t\r\n\f\v]*[A-Za-z_][A-Za-z0-9_]*[ \t]*=' then
+    return;
+  end if;
+  with found as materialized (
     select private.trim_blank(p) as pair from regexp_split_to_table(p_body, E'[;\r\n]+') p where private.trim_blank(p) <> ''
+  ), named as (
+    select
+      private.trim_blank(split_part(f.pair, '=', 1)) as name,
+      to_jsonb(private.trim_blank(substr(f.pair, strpos(f.pair, '=') + 1))) as value
+    from found f
+    where (select bool_and(g.pair ~ text_of_pair) from found g)
+  ), joined as (
+    select n.name, max(n.value #>> '{}') as value, count(distinct n.value) > 1 as differs from named n group by n.name
   )
-  select
-    private.trim_blank(split_part(pair, '=', 1)),
-    to_jsonb(private.trim_blank(substr(pair, strpos(pair, '=') + 1)))
-  from pairs
-  where (select bool_and(pair ~ '^[A-Za-z_][A-Za-z0-9_]*[ \t]*=') from pairs)
+  select jsonb_object_agg(j.name, j.value), min(j.name) filter (where j.differs) into pairs, twice from joined j;
+end
 $$;
 
 -- A name that stands twice with different values, in an object or in one of a list: jsonb would keep the last one and
@@ -73,10 +84,7 @@ begin
     when data_exception or program_limit_exceeded then
       pairs := null;
   end;
-  select jsonb_object_agg(p.name, p.value) into pairs from private.read_pairs(p_body) p;
-  select min(n.name) into twice from (
-    select p.name from private.read_pairs(p_body) p group by p.name having count(distinct p.value) > 1
-  ) n;
+  select p.pairs, p.twice into pairs, twice from private.read_pairs(p_body) p;
 end
 $$;
 
@@ -95,9 +103,10 @@ begin
 end
 $$;
 
--- Walks the pairs of the body in order and fills fields, warnings and the first reason against it.
+-- Walks the pairs of the body and fills fields, warnings and the first reason against it.
 create function private.read_fields(
-  p_pairs jsonb, out fields jsonb, out symbol_text text, out warnings text[], out reason_code text, out reason text
+  p_pairs jsonb, out fields jsonb, out symbol_text text, out secret_names text[], out warnings text[],
+  out reason_code text, out reason text
 )
 language plpgsql
 stable
@@ -107,52 +116,56 @@ set timezone = 'UTC'
 as $$
 declare
   pair record;
+  name text;
+  said text;
   kind text;
   list record;
   value jsonb;
-  given_names jsonb := '[]'::jsonb;
 begin
-  fields := '{"order_type": "market"}';
+  fields := '{}';
   warnings := '{}';
-  for pair in
-    with named as materialized (
-      select e.key, private.canonical_name(e.key) as name, e.value as given, private.trim_blank(e.value #>> '{}') as text
-      from jsonb_each(p_pairs) e
-    )
-    select n.* from named n
+  secret_names := '{}';
+  for pair in select e.key, e.value as given from jsonb_each(p_pairs) e loop
+    name := private.canonical_name(pair.key);
+    said := private.trim_blank(pair.given #>> '{}');
+    if name = 'secret' then
+      secret_names := secret_names || pair.key;
+      continue;
     -- TradingView leaves a placeholder without a value empty.
-    where n.name <> 'secret' and coalesce(n.text, '') not in ('', '[]')
-    order by n.key
-  loop
-    kind := private.field_kind(pair.name);
+    elsif coalesce(said, '') in ('', '[]') then
+      continue;
+    end if;
+    kind := private.field_kind(name);
     if kind is null then
       warnings := warnings || left(format('unknown field "%s"', pair.key), 120);
+      continue;
     elsif kind in ('take_profits', 'legs') then
       select l.value, l.reason_code, l.reason into list from private.parse_list(kind, pair.given) l;
+      value := list.value;
       reason := coalesce(reason, list.reason);
       reason_code := coalesce(reason_code, list.reason_code);
-      fields := fields || jsonb_build_object(kind, list.value);
     else
-      value := case when jsonb_typeof(pair.given) not in ('object', 'array')
-        then private.parse_value(kind, pair.text) end;
-      if value is null then
-        reason_code := coalesce(reason_code, 'invalid_value');
-        reason := coalesce(reason, format('"%s" is "%s"; it must be %s.', left(pair.key, 60), left(pair.text, 60),
-          private.kind_in_words(kind)));
-      elsif pair.name = 'timestamp' and given_names ? 'timestamp' then
-        -- {{time}} is the bar's, {{timenow}} the alert's own; a template may carry both, and the later one is meant.
-        fields := fields || jsonb_build_object('timestamp', to_jsonb(greatest(
-          (fields ->> 'timestamp')::timestamptz, (value #>> '{}')::timestamptz)));
-      elsif given_names ? pair.name and fields -> pair.name <> value then
-        reason_code := coalesce(reason_code, 'unknown_field_combination');
-        reason := coalesce(reason, format('The alert says "%s" twice with different values.', pair.name));
-      else
-        fields := fields || jsonb_build_object(pair.name, value);
-        given_names := given_names || to_jsonb(pair.name);
-        symbol_text := case when pair.name = 'symbol' then pair.text else symbol_text end;
-      end if;
+      value := case when jsonb_typeof(pair.given) not in ('object', 'array') then private.parse_value(kind, said) end;
+    end if;
+    if value is null then
+      reason_code := coalesce(reason_code, 'invalid_value');
+      reason := coalesce(reason, format('"%s" is "%s"; it must be %s.', left(pair.key, 60), left(said, 60),
+        private.kind_in_words(kind)));
+    elsif kind = 'time' and fields ? name then
+      -- {{time}} is the bar's, {{timenow}} the alert's own; a template may carry both, and the later one is meant.
+      fields := fields || jsonb_build_object(name, to_jsonb(greatest(
+        (fields ->> name)::timestamptz, (value #>> '{}')::timestamptz)));
+    elsif fields -> name <> value then
+      reason_code := coalesce(reason_code, 'unknown_field_combination');
+      reason := coalesce(reason, format('The alert says "%s" twice with different values.', name));
+    else
+      fields := fields || jsonb_build_object(name, value);
+      symbol_text := case when name = 'symbol' then said else symbol_text end;
     end if;
   end loop;
+  if not fields ? 'order_type' then
+    fields := fields || '{"order_type": "market"}';
+  end if;
 end
 $$;
 
@@ -167,6 +180,20 @@ as $$
   )::private.parsed_alert
 $$;
 
+-- The first of the names in order that has a text.
+create function private.secret_of(p_pairs jsonb, p_names text[]) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when p_names <> '{}' then (
+    select p_pairs ->> n.name from unnest(p_names) n (name) where jsonb_typeof(p_pairs -> n.name) = 'string'
+    order by n.name limit 1
+  ) end;
+end
+$$;
+
 create function private.parse_alert(p_body text) returns private.parsed_alert
 language plpgsql
 stable
@@ -174,7 +201,7 @@ set search_path = ''
 as $$
 declare
   body record;
-  secret_names text[];
+  read record;
   result private.parsed_alert;
 begin
   -- The edge function refuses what is longer than 16 KiB; decoding may lengthen it.
@@ -185,25 +212,19 @@ begin
   if body.pairs is null then
     return private.unread_alert(
       p_body, 'invalid_json', 'The alert is neither a JSON object nor key=value pairs.');
-  end if;
-  secret_names := array(
-    select k from jsonb_object_keys(body.pairs) k where private.canonical_name(k) = 'secret' order by k
-  );
-  if private.is_outsized(body.pairs) then
+  elsif private.is_outsized(body.pairs) then
     result := private.unread_alert(
       p_body, 'invalid_value', 'The alert has a number beyond 30 digits or is nested too deep.');
-  else
-    result.raw := (body.pairs - secret_names)::text;
-    select f.fields, f.symbol_text, f.warnings, f.reason_code, f.reason
-    into result.fields, result.symbol_text, result.warnings, result.reason_code, result.reason
-    from private.read_fields(body.pairs) f;
-  end if;
-  select body.pairs ->> s.name into result.secret
-  from unnest(secret_names) with ordinality as s (name, n)
-  where jsonb_typeof(body.pairs -> s.name) = 'string' order by s.n limit 1;
-  if result.fields is null then
+    result.secret := private.secret_of(body.pairs, array(
+      select k from jsonb_object_keys(body.pairs) k where private.canonical_name(k) = 'secret'
+    ));
     return result;
-  elsif body.twice is not null then
+  end if;
+  select * into read from private.read_fields(body.pairs);
+  result := row(
+    private.secret_of(body.pairs, read.secret_names), read.fields, read.symbol_text,
+    (body.pairs - read.secret_names)::text, read.warnings, read.reason_code, read.reason);
+  if body.twice is not null then
     result.reason_code := 'unknown_field_combination';
     result.reason := format('The alert says "%s" twice with different values.', left(body.twice, 60));
   elsif result.reason_code is null then

@@ -345,7 +345,9 @@ begin
   if reason_code is null and (p_fields ->> 'order_type' <> 'market' or p_fields ? 'stop_price') then
     select * into reason_code, reason from private.check_order_type(p_fields);
   end if;
-  if reason_code is null then
+  if reason_code is null and (p_fields ? 'close_percent' or 1 < (p_fields ? 'quantity')::integer
+    + (p_fields ? 'position_size_usd')::integer + (p_fields ? 'position_size_percent')::integer
+    + (p_fields ? 'risk_percent')::integer + (p_fields ? 'risk_usd')::integer) then
     select * into reason_code, reason from private.check_sizes(p_fields);
   end if;
   if reason_code is null and p_fields ?| '{stop_loss_percent,stop_loss_price,take_profit_percent,take_profit_price,
@@ -360,7 +362,8 @@ begin
   elsif p_fields ?| '{right,strike,expiration,dte,exit_strategy}' or p_fields ->> 'exchange' = 'tradier_options' then
     select * into reason_code, reason from private.check_option(p_fields);
   end if;
-  if reason_code is null then
+  if reason_code is null and (
+    p_fields ?| '{expiration,legs}' or private.is_option_symbol(p_fields ->> 'symbol')) then
     select * into reason_code, reason from private.check_days(p_fields);
   end if;
 end

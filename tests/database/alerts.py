@@ -6,6 +6,9 @@ from typing import Any
 
 from tests.database.world import World
 
+# What a work order carries beside the terms of the alert.
+ELSEWHERE = {"id", "exchange", "environment", "symbol", "action", "timestamp", "strategy", "strategy_id"}
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -16,6 +19,11 @@ class Parsed:
     warnings: list[str]
     reason_code: str | None
     reason: str | None
+
+    @property
+    def stored(self) -> tuple[Any, ...]:
+        """What of it ends up in a row."""
+        return self.fields, self.symbol_text, self.raw, self.warnings
 
 
 def parse(world: World, body: str | dict[str, Any]) -> Parsed:

@@ -7,11 +7,8 @@ import pytest
 
 from sparky.domain.alert import AlertTerms, parse_alert_terms
 from tests.database.alert_cases import CASES, SAMPLES, SPELLINGS, Case
-from tests.database.alerts import parse, read, understood
+from tests.database.alerts import ELSEWHERE, parse, read, understood
 from tests.database.world import World
-
-# What a work order carries beside the terms of the alert.
-ELSEWHERE = {"id", "exchange", "environment", "symbol", "action", "timestamp", "strategy", "strategy_id"}
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,19 @@
 """Whatever is sent, private.parse_alert answers: with fields, or with a reason."""
 
 import json
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sparky.domain.alert import Action, parse_alert_terms
+from tests.database.alert_cases import ALIASES
+from tests.database.alerts import ELSEWHERE
 from tests.database.world import World
 
 NAMES = [
-    *(
-        "symbol",
-        "action",
-        "quantity",
-        "qty",
-        "price",
-        "position_size_usd",
-        "close_percent",
-        "timestamp",
-        "timenow",
-    ),
-    *(
-        "reduce_only",
-        "dry_run",
-        "order_type",
-        "environment",
-        "exchange",
-        "id",
-        "secret",
-        "legs",
-        "stopLoss",
-        "other",
-    ),
+    *(name for canonical, others, *_ in ALIASES for name in (canonical, *others)),
+    *("stop_price", "close_percent", "market_position_size", "take_profits", "legs", "strike", "expiration"),
+    *("dte", "option_symbol", "exit_strategy", "strategy", "strategy_id", "secret", "stopLoss", "other"),
 ]
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 likely = st.sampled_from(
@@ -68,7 +50,6 @@ bodies = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200),
     st.text(alphabet='{}[]":,=;\n\\u0123456789eE+-.ntf abc', max_size=120),
 )
-NUMBERS = ("quantity", "price", "position_size_usd", "close_percent")
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -82,14 +63,5 @@ def test_any_text_is_answered_with_fields_or_a_reason(shared: World, body: str) 
     assert (reason_code is None) == (reason is None)
     if reason_code is not None:
         return
-    assert fields["action"] in {"buy", "sell", "close", "close_long", "close_short"}
-    assert fields["order_type"] == "market"
-    _check_numbers(fields)
-
-
-def _check_numbers(fields: dict[str, Any]) -> None:
-    for name in NUMBERS:
-        value = fields.get(name, "1")
-        assert isinstance(value, str)
-        assert set(value) <= set("0123456789.")
-        assert value.strip("0.") != ""
+    assert fields["action"] in set(Action) - {Action.PROTECT}
+    parse_alert_terms({name: value for name, value in fields.items() if name not in ELSEWHERE}, "$")
