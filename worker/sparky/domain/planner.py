@@ -84,7 +84,7 @@ def is_exit(order: WorkOrder) -> bool:
 
 def _check_symbols(case: Case) -> None:
     # An option that the alert describes is another instrument than the signal's symbol.
-    chosen = case.alert.right is not None and not case.alert.legs
+    chosen = case.order.unprotected is not None or (case.alert.right is not None and not case.alert.legs)
     known = case.symbol != NO_RULES.symbol
     expected = case.symbol if chosen and known else case.order.symbol
     if known and case.symbol != expected:

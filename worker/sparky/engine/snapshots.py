@@ -75,6 +75,9 @@ async def _choose(
     positions: Sequence[VenuePosition],
     now: datetime,
 ) -> _Chosen | Rejection:
+    if order.unprotected is not None:
+        # Of an option that was chosen from its chain, the signal's symbol is only the underlying.
+        return _Chosen(symbol=order.unprotected.entry.symbol)
     if wanted.chain:
         return await _choose_contract(account, order, now)
     if order.alert.right is None or not wanted.positions:
