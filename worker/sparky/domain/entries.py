@@ -107,6 +107,8 @@ def open_with(case: Case, prepared: Prepared, quantity: Decimal, number: int = 1
 
 def _on_tick(case: Case, side: Side, terms: OrderTerms) -> OrderTerms:
     # As `fit` does; a size has to be reckoned by the price that is sent.
+    if terms.price is None:
+        return terms
     rules = case.snapshot.rules
     rounded = rules.price_down if side is Side.BUY else rules.price_up
     limit, stop = (
