@@ -163,7 +163,7 @@ class Draw:
         return work_order(
             exchange=self.one("paper", "aster", "tradier", "oanda"),
             action=action,
-            is_exit=self.chance(0.05),
+            is_exit=self.chance(0.1),
             alert=self._alert(action, near),
             settings=self._settings(),
             working=self._working(),
@@ -186,7 +186,7 @@ class Draw:
             "leverage": self.seldom(self.one(0, 3, 50), None),
             "stop_loss_percent": self.one(None, "1", "2.5"),
             "take_profit_percent": self.one(None, None, "4"),
-            "reduce_only": self.chance(0.05),
+            "reduce_only": self.chance(0.1),
             "dry_run": self.chance(0.05),
             "market_position": self.seldom(self.one("long", "short", "flat"), None, share=0.3),
             "market_position_size": self.one(None, self.amount(10)),
@@ -200,9 +200,9 @@ class Draw:
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "trading_halted": self.chance(0.03),
+            "trading_halted": self.chance(0.08),
             "halt_reason": self.one(None, "maintenance"),
-            "enabled": not self.chance(0.03),
+            "enabled": not self.chance(0.08),
             "on_opposite": self.one("reverse", "reverse", "close", "reject", "default"),
             "pyramiding": self.chance(0.5),
             "allow_short": self.seldom(None, not self.chance(), share=0.25),
@@ -213,7 +213,7 @@ class Draw:
             "max_leverage": self.one("0", "0.5", "10", "20.5"),
             "max_slippage_percent": self.seldom(self.one("5", "50"), "0"),
             "stop_loss_percent": self.one("0", "0", "3"),
-            "strategy": {"name": "Moon", "active": False} if self.chance(0.03) else None,
+            "strategy": {"name": "Moon", "active": False} if self.chance(0.08) else None,
         }
 
     def _working(self) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from sparky.domain.alert import Action, MarketPosition
 from sparky.domain.answers import VenuePosition
-from sparky.domain.asked_size import asked_size
 from sparky.domain.case import Case
 from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.order_terms import OrderTerms
@@ -143,12 +142,28 @@ def check_opening(plan: Plan, case: PlannerCase) -> None:
     assert not chosen.trading_halted
     assert chosen.strategy is None or chosen.strategy.active
     assert all(limit.ok for limit in order.limits)
-    assert asked_size(order) is not None
+    assert not (order.is_exit)
+    assert not (order.alert.reduce_only)
+    assert sizes_given(case), "never a hidden size"
     opening = next(leg for leg in plan.legs if leg.purpose is Purpose.OPEN)
     if plan.leverage is not None:
         assert chosen.max_leverage == 0 or plan.leverage <= chosen.max_leverage
     if chosen.max_position_size_usd:
         assert worth_after(opening, case) <= chosen.max_position_size_usd
+
+
+def sizes_given(case: PlannerCase) -> list[Decimal]:
+    alert = case.order.alert
+    given = (
+        alert.quantity,
+        alert.position_size_usd,
+        alert.position_size_percent,
+        alert.risk_usd,
+        alert.risk_percent,
+        alert.market_position and alert.market_position_size,
+        case.order.settings.position_size_percent,
+    )
+    return [size for size in given if size]
 
 
 def worth_after(opening: Leg, case: PlannerCase) -> Decimal:
