@@ -4789,10 +4789,11 @@ declare
   idle text[] := '{leverage,stop_loss_percent,take_profit_percent,stop_loss_price,take_profit_price,take_profits,
     trailing_stop_percent,trailing_stop_pips,use_trailing_stop,exit_strategy}'::text[];
 begin
-  if coalesce(flat, false) then
+  if coalesce(flat, false) or p_alert.fields ->> 'action' in ('close_all', 'cancel') then
     idle := idle || '{quantity,position_size_usd,position_size_percent,risk_percent,risk_usd,market_position_size}'::text[];
   elsif p_alert.fields ->> 'action' not in ('buy', 'sell') then
-    idle := idle || '{position_size_percent,risk_percent,risk_usd}'::text[];
+    -- The other sizes say how much is closed.
+    idle := idle || '{risk_percent,risk_usd}'::text[];
   end if;
   if p_alert.fields ?| idle then
     if flat is null then
@@ -4891,7 +4892,6 @@ declare
     private.said_twice(p_fields, '{take_profit_percent,take_profit_price,take_profits}'),
     private.said_twice(p_fields, '{trailing_stop_percent,trailing_stop_pips}'),
     private.said_twice(p_fields, '{stop_loss_price,trailing_stop_percent,trailing_stop_pips}'),
-    private.said_twice(p_fields, '{stop_loss_percent,trailing_stop_percent,trailing_stop_pips}'),
     case when (p_fields ->> 'use_trailing_stop')::boolean
       then private.said_twice(p_fields, '{stop_loss_price,use_trailing_stop}') end);
 begin

@@ -72,7 +72,6 @@ TARGET = {"percent": 1, "quantity_percent": 50}
         ({"take_profit": 1, "take_profits": [TARGET]}, "unknown_field_combination", '"take_profits"'),
         ({"trailing_stop": 1, "trailing_stop_percent": 1}, "unknown_field_combination", "_percent"),
         ({"trailing_stop": 1, "stop_loss_price": 1}, "unknown_field_combination", '"stop_loss_price"'),
-        ({"trailing_stop": 1, "stop_loss": 1}, "unknown_field_combination", '"stop_loss_percent"'),
         ({"useTrailingStop": 1, "stop_loss_price": 1}, "unknown_field_combination", '"stop_loss_price"'),
         ({"stop_loss": 95000}, "invalid_value", "_price"),
         ({"size": 100.1}, "invalid_value", "at most 100"),
@@ -154,7 +153,7 @@ def test_a_target_that_says_its_percent_twice_is_refused(shared: World, body: st
 
 @pytest.mark.parametrize("action", ["close", "close_long", "close_short", "close_all", "cancel"])
 def test_what_only_an_entry_can_use_does_not_hold_an_exit_back(shared: World, action: str) -> None:
-    parsed = read(shared, action=action, sizePercent=15, leverage=5, stop_loss=1, stop_loss_price=1)
+    parsed = read(shared, action=action, riskPercent=15, leverage=5, stop_loss=1, stop_loss_price=1)
     assert parsed.reason_code is None
     assert parsed.fields == {
         "order_type": "market",
@@ -166,7 +165,15 @@ def test_what_only_an_entry_can_use_does_not_hold_an_exit_back(shared: World, ac
     assert len([one for one in parsed.warnings if one.endswith("on an exit")]) == 4
 
 
-@pytest.mark.parametrize("size", ["quantity", "position_size_usd"])
+@pytest.mark.parametrize("action", ["close_all", "cancel"])
+def test_what_ends_everything_has_no_size(shared: World, action: str) -> None:
+    parsed = read(shared, action=action, quantity=1, size=5)
+    assert parsed.reason_code is None
+    assert '"quantity" has no effect on an exit' in parsed.warnings
+    assert not {"quantity", "position_size_percent"} & set(parsed.fields or {})
+
+
+@pytest.mark.parametrize("size", ["quantity", "position_size_usd", "position_size_percent", "close_percent"])
 def test_an_amount_says_how_much_of_a_position_is_closed(shared: World, size: str) -> None:
     assert understood(shared, action="close", **{size: "1"})[size] == "1"
 
