@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from sparky.domain.orders import ExitKind
 from tests.unit.engine.fake_database import Row
 from tests.unit.engine.world import World
 
@@ -177,11 +178,11 @@ async def test_exits_are_placed_again_though_the_close_came_to_nothing(close: st
 
 
 async def test_a_worker_killed_at_any_moment_of_a_partial_close_leaves_the_rest_protected_once() -> None:
-    for milliseconds in range(1, 80, 2):
+    for milliseconds in range(1, 80, 3):
         world = partly_closing()
         signal = world.exit_signal(alert={"price": "100", "close_percent": "25"}, position=LONG)
         await world.killed_after(milliseconds / 1000)
-        await world.run()
+        await world.run(step=1.0)
         assert signal.status == "done", (milliseconds, signal.reason)
         assert world.venue.net == Decimal("0.75"), milliseconds
         assert [quantity for _, _, quantity, _ in world.venue.exits] == [Decimal("0.75")], milliseconds
@@ -193,3 +194,30 @@ def partly_closing() -> World:
     world.venue.net = Decimal(1)
     world.resting("sell", "stop_loss")
     return world
+
+
+async def test_an_entry_that_finds_out_about_a_position_while_cancelling_is_planned_again() -> None:
+    world = World()
+    world.resting("sell")
+    world.venue.cancel_script.append("filled")
+    signal = world.signal()
+    await world.run()
+    assert signal.status == "done"
+    assert [order.reduce_only for order in world.venue.executed] == [True, False]
+    assert world.venue.net == 1
+
+
+async def test_a_target_that_filled_while_exits_were_cancelled_does_not_cost_the_stop() -> None:
+    world = partly_closing()
+    world.venue.net = Decimal(2)
+    world.resting("sell", "take_profit")
+    world.venue.cancel_script.extend(["cancel", "filled"])
+    signal = world.exit_signal(
+        alert={"price": "100", "close_percent": "50"}, position=LONG | {"quantity": "2"}
+    )
+    await world.run()
+    assert signal.status == "done"
+    assert [(kind, quantity) for _, kind, quantity, _ in world.venue.exits] == [
+        (ExitKind.STOP_LOSS, Decimal("0.5"))
+    ]
+    assert world.venue.net == Decimal("0.5")

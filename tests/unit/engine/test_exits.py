@@ -4,8 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from sparky.domain.orders import ExitKind, OrderRef
+from sparky.domain.identifiers import SignalId, client_order_id
+from sparky.domain.orders import ExitKind, OrderRef, OrderType, Side
+from sparky.domain.plan import Leg, Purpose
 from tests.unit.engine.fake_database import Row
+from tests.unit.engine.plans import begun_row
 from tests.unit.engine.world import World
 
 BRACKET = {"quantity": "1", "price": "100", "stop_loss_percent": "2", "take_profit_percent": "4"}
@@ -227,14 +230,14 @@ async def test_the_opening_of_a_reverse_is_protected() -> None:
 
 @pytest.mark.parametrize("stop", ["place", "refuse", "lost", "dropped"])
 async def test_a_worker_that_is_killed_at_any_moment_leaves_one_entry_and_one_of_each_exit(stop: str) -> None:
-    for milliseconds in range(1, 70, 2):
+    for milliseconds in range(1, 70, 3):
         world = World()
         world.venue.exit_script.append(stop)
         # Another worker comes after the lease, which must not cost the entry its age.
         signal = bracket(world)
         await world.killed_after(milliseconds / 1000)
         world.venue.exit_script.clear()
-        await world.run()
+        await world.run(step=1.0)
         assert signal.status in {"done", "failed"}, (milliseconds, signal.reason)
         ids = [order.client_order_id for order in world.venue.executed]
         assert len(ids) == len(set(ids)), milliseconds
@@ -242,3 +245,33 @@ async def test_a_worker_that_is_killed_at_any_moment_leaves_one_entry_and_one_of
         assert len(exits) == len(set(exits)), milliseconds
         # Protected, or nothing is open.
         assert (len(exits) == 2) == (world.venue.net == 1), milliseconds
+
+
+async def test_no_target_is_sent_before_the_stop_is_there() -> None:
+    world = World()
+    targets = [{"percent": "2", "quantity_percent": "50"}, {"percent": "4", "quantity_percent": "50"}]
+    world.venue.exit_script.append("not_sent")
+    world.signal(alert={"quantity": "1", "price": "100", "stop_loss_percent": "2", "take_profits": targets})
+    await world.run()
+    assert [kind for kind, _, _ in placed(world)] == [STOP, TARGET, TARGET]
+
+
+async def test_exits_that_were_written_down_are_sent_again_as_they_were() -> None:
+    world = World()
+    signal = world.begun(bracket(world), "filled")
+    world.venue.net = Decimal(1)
+    stop = Leg(
+        number=3,
+        client_order_id=client_order_id(SignalId(str(signal.order["signal_id"])), 3),
+        symbol="BTCUSDT",
+        side=Side.SELL,
+        quantity=Decimal(1),
+        purpose=Purpose.STOP_LOSS,
+        reduce_only=True,
+        order_type=OrderType.STOP,
+        stop_price=Decimal("97.5"),
+    )
+    signal.orders[3] = begun_row(stop, "absent")
+    await world.run()
+    assert signal.status == "done"
+    assert placed(world) == [(STOP, Decimal(1), Decimal("97.5"))]

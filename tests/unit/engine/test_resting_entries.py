@@ -122,11 +122,11 @@ async def test_a_bracket_in_doubt_leaves_its_exits_in_doubt() -> None:
 
 
 async def test_a_bracket_is_adopted_with_its_exits_after_a_crash() -> None:
-    for milliseconds in range(1, 40, 2):
+    for milliseconds in range(1, 40, 3):
         world = attaching()
         signal = bracket(world)
         await world.killed_after(milliseconds / 1000)
-        await world.run()
+        await world.run(step=1.0)
         assert signal.status == "done", milliseconds
         assert len(world.venue.executed) == 1, milliseconds
         assert {signal.orders[leg]["state"] for leg in (3, 4)} == {"accepted"}, milliseconds

@@ -90,12 +90,12 @@ async def test_nothing_is_protected_where_nothing_is_open() -> None:
 
 
 async def test_a_protection_is_placed_once_whenever_its_worker_is_killed() -> None:
-    for milliseconds in range(1, 40, 2):
+    for milliseconds in range(1, 40, 3):
         world = World()
         world.venue.net = Decimal(1)
         signal = protect_signal(world)
         await world.killed_after(milliseconds / 1000)
-        await world.run()
+        await world.run(step=1.0)
         assert signal.status == "done", milliseconds
         assert len(world.venue.exits) == 1, milliseconds
 

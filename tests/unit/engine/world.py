@@ -180,15 +180,19 @@ class World:
             await asyncio.sleep(max(step, waited / 1000))
         return LoopClock().monotonic() - began
 
-    async def run(self) -> None:
+    async def run(self, step: float = 0.01) -> None:
         """Let one worker see every signal to its end."""
         async with self.worker() as worker:
             worker.inbox.hint()
-            await self.settle()
+            await self.settle(step=step)
 
     async def killed_after(self, seconds: float) -> None:
         """Run a worker and kill it: no goodbye to anyone."""
-        running = asyncio.create_task(self.run())
+        worker = Worker(self.database, self.venue, seed=self.seed, batch=20, most=100)
+        parts = [asyncio.create_task(part) for part in (worker.leases.run(), worker.inbox.run())]
+        worker.inbox.hint()
         await asyncio.sleep(seconds)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        parts.extend(worker.inbox._tasks)
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
