@@ -168,7 +168,7 @@ async def test_a_position_that_can_neither_be_protected_nor_closed_is_told() -> 
     signal = bracket(world)
     await world.run()
     assert signal.status == "failed"
-    assert "may be open without its stop: act at the venue by hand." in signal.reason
+    assert "may be open without its exits: act at the venue by hand." in signal.reason
     assert world.venue.net == 1
 
 
@@ -275,3 +275,23 @@ async def test_exits_that_were_written_down_are_sent_again_as_they_were() -> Non
     await world.run()
     assert signal.status == "done"
     assert placed(world) == [(STOP, Decimal(1), Decimal("97.5"))]
+
+
+async def test_a_venue_that_falls_silent_after_the_entry_is_asked_for_its_rules_until_it_answers() -> None:
+    world = World()
+    world.begun(signal := bracket(world), "filled")
+    world.venue.net = Decimal(1)
+    world.venue.unavailable = 5
+    await world.run()
+    assert signal.status == "done"
+    one_of_each(world)
+
+
+async def test_a_venue_that_stays_silent_after_the_entry_leaves_the_trader_with_what_to_do() -> None:
+    world = World()
+    world.begun(signal := bracket(world), "filled")
+    world.venue.unavailable = 10_000
+    await world.run()
+    assert (signal.status, signal.reason_code) == ("failed", "venue_unavailable")
+    assert signal.reason.startswith("Bought 1 at 100. ")
+    assert signal.reason.endswith("The position may be open without its exits: act at the venue by hand.")

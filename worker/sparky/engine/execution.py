@@ -211,9 +211,14 @@ class Execution:
         protection = plan.protection
         if protection is None:
             return
-        exposed = await self._exposed(account, plan, protection)
-        if exposed is not None:
-            await Protector(self._hand, account, plan).protect(protection, exposed)
+        try:
+            exposed = await self._exposed(account, plan, protection)
+            if exposed is not None:
+                await Protector(self._hand, account, plan).protect(protection, exposed)
+        except Ended as end:
+            if end.result.reason_code == Reason.EXIT_NOT_PLACED:
+                raise
+            raise Ended(outcomes.left_exposed(end.result)) from None
 
     async def _exposed(self, account: OpenAccount, plan: Plan, protection: Protection) -> Exposed | None:
         hand = self._hand

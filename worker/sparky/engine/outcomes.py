@@ -61,11 +61,11 @@ def with_later(result: Result, record: Record, since: int) -> Result:
 
 
 def left_exposed(closing: Result) -> Result:
-    """The entry is open without its stop, and closing it did not succeed either."""
+    """Something is open without its exits, and closing it did not succeed either."""
     return replace(
         closing,
         status="review" if closing.status == "review" else "failed",
-        reason=f"{closing.reason} The position may be open without its stop: act at the venue by hand.",
+        reason=f"{closing.reason} The position may be open without its exits: act at the venue by hand.",
     )
 
 

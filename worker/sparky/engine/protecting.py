@@ -204,10 +204,10 @@ class Protector:
         try:
             order = await LegSender(hand, self._account).settle(sending)
         except Ended as end:
-            if end.result.reason_code == Reason.NO_POSITION:
-                hand.record.say("Nothing is open any more.")
-                return
-            raise Ended(outcomes.left_exposed(end.result)) from None
+            if end.result.reason_code != Reason.NO_POSITION:
+                raise
+            hand.record.say("Nothing is open any more.")
+            return
         raise Ended(outcomes.closed_again(hand.order.claim, hand.record, leg, order))
 
 
