@@ -94,6 +94,21 @@ def test_a_call_is_bought_with_a_limit_above_the_ask_and_says_so() -> None:
     assert any("entry_limit_offset_percent 1" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize(("hours", "opens"), [(0, True), (6, True), (6.5, False), (-1, False), (20, False)])
+def test_an_option_is_entered_at_the_market_only_while_it_trades(hours: float, *, opens: bool) -> None:
+    """Sent as a limit order outside the session it would wait there, at a price of yesterday."""
+    now = NOW + timedelta(hours=hours)
+    order = replace(alert_for(), received_at=now, alert_at=now)
+    decision = make_plan(order, chosen(), now)
+    if opens:
+        assert isinstance(decision, Plan)
+        return
+    assert isinstance(decision, Rejection)
+    assert decision.reason_code is Reason.MARKET_CLOSED
+    limit = alert_for(order_type="limit", price="2")
+    assert isinstance(make_plan(replace(limit, received_at=now, alert_at=now), chosen(), now), Plan)
+
+
 def test_exits_of_a_call_are_by_its_premium_and_go_with_the_limit_order() -> None:
     order = alert_for(settings={"take_profit_percent": "5", "stop_loss_percent": "8"})
     entry, stop, target = plan_of(make_plan(order, chosen(), NOW)).legs

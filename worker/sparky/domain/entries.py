@@ -8,7 +8,7 @@ from sparky.domain.asset_kind import AssetKind
 from sparky.domain.case import Case
 from sparky.domain.contracts import option_entry_limit
 from sparky.domain.fitting import Misfit, fit
-from sparky.domain.hours import closed_now
+from sparky.domain.hours import closed_now, in_session
 from sparky.domain.identifiers import client_order_id
 from sparky.domain.leverage import leverage_of
 from sparky.domain.limits import check_limits
@@ -17,6 +17,7 @@ from sparky.domain.orders import OrderType, PositionSide, Side
 from sparky.domain.plan import ExitTerms, Leg, Plan, Purpose, Rejection
 from sparky.domain.pricing import check_slippage, price_of
 from sparky.domain.protection import exits_wanted, protect_entry
+from sparky.domain.reasons import Reason
 from sparky.domain.shorting import check_short
 from sparky.domain.sizing import Basis, size_of_entry
 
@@ -121,6 +122,17 @@ def _option_terms(case: Case, side: Side, terms: OrderTerms) -> OrderTerms:
     # The spread of an option is wide, and an order at the market pays all of it and more.
     if case.kind is not AssetKind.OPTIONS or terms.order_type is not OrderType.MARKET:
         return terms
+    if not in_session(case.now):
+        # As a limit order it would wait for the next session, with a price of this one.
+        case.findings.refuse(
+            "order_type",
+            f"{case.now:%A %H:%M} UTC",
+            "09:30 to 16:00 New York time",
+            Reason.MARKET_CLOSED,
+            f"Options trade from 09:30 to 16:00 New York time on days on which the exchange is open, so "
+            f"{case.symbol} has no price to enter at now: send the alert again then, or a limit order with a "
+            f"price.",
+        )
     limit = option_entry_limit(case.order, case.snapshot, side)
     if isinstance(limit, Rejection):
         case.findings.reject("entry_limit_offset_percent", "no price", limit)

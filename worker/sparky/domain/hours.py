@@ -47,6 +47,13 @@ def closed_now(order: WorkOrder, kind: AssetKind, now: datetime) -> Rejection | 
     return None
 
 
+def in_session(now: datetime) -> bool:
+    """Tell whether US shares and options trade in their regular hours at this moment."""
+    here = now.astimezone(NEW_YORK)
+    session = session_of(here.date())
+    return session is not None and _in_session(session, here.time(), extended=False)
+
+
 def is_extended(order: WorkOrder, kind: AssetKind, now: datetime) -> bool:
     """Tell whether an entry at this moment is one for extended hours, which the venue has to be told.
 
