@@ -118,6 +118,12 @@ def test_a_name_is_once_per_trader(world: World) -> None:
         *(("stop_loss_percent", value, "stop_loss_percent is a number") for value in ("-1", "NaN")),
         ("take_profit_percent", "-0.5", "take_profit_percent is a number"),
         ("max_position_size_usd", "-1", "max_position_size_usd is a number"),
+        *(
+            ("exchange", value, "is aster, oanda, tradier")
+            for value in ("kraken", "Aster", "tradier_options")
+        ),
+        ("environment", "live", "is production, sandbox or paper"),
+        *(("position_size_percent", value, "from 0 to 100") for value in ("-1", "100.01", "NaN")),
         *(("symbols", value, "at most 200 symbols") for value in (["S"] * 201, ["S" * 10_001])),
         ("description", "d" * 5001, "at most 5000 characters"),
         ("notes", "n" * 10_001, "at most 10000 characters"),
