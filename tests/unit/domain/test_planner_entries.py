@@ -59,6 +59,17 @@ def test_a_counted_limit_without_room_is_told_with_its_numbers(
     assert check(decision, "max_trades_per_day") == Check("max_trades_per_day", True, "1", "5")  # noqa: FBT003
 
 
+def test_the_checks_tell_what_was_found_and_what_it_was_held_against() -> None:
+    hours = [{"source": "global", "preset": "24/5", "begins": "00:00", "ends": "23:59"}]
+    plan = planned(held("long"), action="sell", alert=ONE, settings={"hours": hours})
+    shown = {one.name: (one.value, one.limit) for one in plan.checks}
+    assert shown["max_signal_age_sec"] == ("1.0 s", "60 s")
+    assert shown["position"] == ("long with 2", None)
+    assert shown["trading_hours"] == ("Monday 14:30 UTC", "24/5 (global)")
+    assert shown["on_opposite"] == ("reverse", None)
+    assert list(shown).index("position") < list(shown).index("trading_hours") < list(shown).index("quantity")
+
+
 def test_the_limit_of_an_exchange_names_it() -> None:
     decision = rejected(alert=ONE, limits=[limit("max_trades_per_day", "aster")])
     assert_rejected(decision, Reason.MAX_TRADES_PER_DAY, "is 5 for aster")

@@ -123,6 +123,12 @@ def test_a_close_without_position_ends_what_still_works(
     assert "No position was open" in plan.notes[0]
 
 
+def test_flat_without_position_ends_what_works_on_either_side() -> None:
+    orders = working(ENTRY, ENTRY | {"side": "sell", "client_order_id": "other"})
+    plan = planned(action="sell", alert={"market_position": "flat"}, working=orders)
+    assert cancels(plan) == [("entry", 0), ("other", 0)]
+
+
 def test_a_close_may_wait_at_a_price() -> None:
     alert = {"order_type": "limit", "price": "120", "quantity": "1"}
     leg = planned(held("long"), action="close", alert=alert).legs[0]

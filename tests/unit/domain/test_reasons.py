@@ -37,6 +37,11 @@ PROMISED = [
     "insufficient_funds",
     "market_closed",
     "invalid_price",
+    "cooldown",
+    "max_slippage",
+    "exit_not_placed",
+    "already_there",
+    "nothing_to_cancel",
 ]
 
 

@@ -70,10 +70,14 @@ def check_opening(case: Case) -> None:
     Raises:
         Declined: one of them does not.
     """
+    moment = f"{case.now:%A %H:%M} UTC"
+    hours = ", ".join(f"{one.preset} ({one.source})" for one in case.settings.hours) or "always"
+    if not case.settings.allow_weekends:
+        hours += ", not on weekends"
     closed = closed_now(case.order, case.kind, case.now)
     if closed is not None:
-        case.findings.reject("trading_hours", f"{case.now:%A %H:%M} UTC", closed)
-    case.findings.passed("trading_hours", f"{case.now:%A %H:%M} UTC")
+        case.findings.reject("trading_hours", moment, closed, hours)
+    case.findings.passed("trading_hours", moment, hours)
     check_limits(case)
 
 

@@ -52,13 +52,13 @@ class Findings:
         self._checks.append(Check(str(name), False, f"{value}", None if limit is None else f"{limit}"))  # noqa: FBT003
         raise Declined(Rejection(reason_code, reason))
 
-    def reject(self, name: str, value: object, rejection: Rejection) -> NoReturn:
-        """Write down that the check `name` failed, and end planning with a rejection that was made elsewhere.
+    def reject(self, name: str, value: object, rejection: Rejection, limit: object = None) -> NoReturn:
+        """Write down that a check failed, and end planning with a rejection that was made elsewhere.
 
         Raises:
             Declined: always.
         """
-        self._checks.append(Check(str(name), False, f"{value}"))  # noqa: FBT003
+        self._checks.append(Check(str(name), False, f"{value}", None if limit is None else f"{limit}"))  # noqa: FBT003
         raise Declined(rejection)
 
     def nothing(self, reason_code: Reason, note: str) -> NoReturn:

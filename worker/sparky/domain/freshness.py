@@ -25,12 +25,13 @@ def check_age(order: WorkOrder, now: datetime, *, exits: bool) -> Rejection | No
         return None
     return Rejection(
         Reason.SIGNAL_TOO_OLD,
-        f"The signal is {_seconds(age)} s old and {name} is {limit} s, so it was not executed: send the "
+        f"The signal is {in_seconds(age)} s old and {name} is {limit} s, so it was not executed: send the "
         f"alert again, or raise {name} (0 means no limit).",
         expired=True,
     )
 
 
-def _seconds(age: timedelta) -> str:
+def in_seconds(age: timedelta) -> str:
+    """Write an age down with tenths of seconds."""
     tenths = age // timedelta(milliseconds=100)
     return f"{tenths // 10}.{tenths % 10}"

@@ -25,7 +25,7 @@ from typing import Final
 from sparky.domain.alert import Action, MarketPosition
 from sparky.domain.case import Case
 from sparky.domain.findings import Declined
-from sparky.domain.freshness import check_age
+from sparky.domain.freshness import age_of, check_age, in_seconds
 from sparky.domain.in_words import plan_in_words
 from sparky.domain.leaving import (
     cancels_of,
@@ -95,15 +95,16 @@ def _check_symbols(case: Case) -> None:
 
 def _plan(case: Case) -> Plan:
     exits = is_exit(case.order)
-    too_old = check_age(case.order, case.now, exits=exits)
-    if too_old is not None:
-        case.findings.reject("max_exit_age_sec" if exits else "max_signal_age_sec", "older", too_old)
+    _check_age(case, exits=exits)
     special = _SPECIAL.get(case.order.action)
     if special is not None:
         return special(case)
     if case.alert.legs:
         return plan_legs(case, exits=exits)
     case = of_the_option(case)
+    position = case.position
+    shown = "none" if position is None else f"{position.side} with {position.quantity:f}"
+    case.findings.passed("position", shown)
     if case.alert.market_position is not None:
         note_missed_alert(case)
         return _plan_state(case, case.alert.market_position, exits=exits)
@@ -114,20 +115,34 @@ def _plan(case: Case) -> Plan:
     return plan_entry(case, _ENTRY_SIDES[case.order.action])
 
 
+def _check_age(case: Case, *, exits: bool) -> None:
+    settings = case.settings
+    name, limit = (
+        ("max_exit_age_sec", settings.max_exit_age_sec)
+        if exits
+        else ("max_signal_age_sec", settings.max_signal_age_sec)
+    )
+    age = f"{in_seconds(age_of(case.order, case.now))} s"
+    too_old = check_age(case.order, case.now, exits=exits)
+    if too_old is not None:
+        case.findings.reject(name, age, too_old, f"{limit} s")
+    case.findings.passed(name, age, f"{limit} s" if limit else None)
+
+
 def _plan_state(case: Case, state: MarketPosition, *, exits: bool) -> Plan:
     if state is not MarketPosition.FLAT:
         _refuse_close_percent(case)
         return plan_target(case, state, may_open=not exits)
     position = case.position
     if position is None:
-        return _nothing_open(case)
+        return _nothing_open(case, list(PositionSide))
     return close_whole(case, position, terms_of(case))
 
 
 def _plan_exit(case: Case) -> Plan:
     position = case.position
     if position is None:
-        return _nothing_open(case)
+        return _nothing_open(case, [side for side in PositionSide if _closes(case.order.action, side)])
     if not _closes(case.order.action, position.side):
         case.findings.nothing(
             Reason.NO_POSITION,
@@ -137,8 +152,7 @@ def _plan_exit(case: Case) -> Plan:
     return plan_close(case, position, terms_of(case))
 
 
-def _nothing_open(case: Case) -> Plan:
-    sides = [side for side in PositionSide if _closes(case.order.action, side)]
+def _nothing_open(case: Case, sides: list[PositionSide]) -> Plan:
     working = working_of_closed(case, sides)
     if not working:
         case.findings.nothing(
