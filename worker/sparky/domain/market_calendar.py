@@ -51,22 +51,21 @@ def _closes_early(day: date) -> bool:
 
 @cache
 def _holidays(year: int) -> frozenset[date]:
-    fixed = [date(year, 7, 4), date(year, 12, 25)]
+    # A New Year's Day on a Saturday is kept on no day: the Friday before ends another year, and is a session.
+    fixed = [date(year, 1, 1), date(year, 7, 4), date(year, 12, 25)]
     if year >= _FIRST_JUNETEENTH:
         fixed.append(date(year, 6, 19))
-    new_year = date(year, 1, 1)
-    days = {_observed(day) for day in fixed} | {
-        _nth(year, 1, _MONDAY, 3),
-        _nth(year, 2, _MONDAY, 3),
-        _easter(year) - timedelta(days=2),
-        _last_monday(year, 5),
-        _nth(year, 9, _MONDAY, 1),
-        _nth(year, 11, _THURSDAY, 4),
-    }
-    # The Friday before a New Year's Day on a Saturday ends the year, and is a session.
-    if new_year.weekday() != _SATURDAY:
-        days.add(_observed(new_year))
-    return frozenset(days)
+    return frozenset(
+        {_observed(day) for day in fixed}
+        | {
+            _nth(year, 1, _MONDAY, 3),
+            _nth(year, 2, _MONDAY, 3),
+            _easter(year) - timedelta(days=2),
+            _last_monday(year, 5),
+            _nth(year, 9, _MONDAY, 1),
+            _nth(year, 11, _THURSDAY, 4),
+        }
+    )
 
 
 def _observed(day: date) -> date:
