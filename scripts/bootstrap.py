@@ -16,7 +16,7 @@ READY = os.path.join(VENV, ".ready")
 
 
 def main(groups: "list[str]") -> None:
-    """Build the environment, with further groups of packages; a failure is one sentence that says what to do."""
+    """Build the environment, with further groups of packages; a failure is one sentence on what to do."""
     if sys.version_info < (3, 11):
         fail(
             "Python 3.11 or newer is needed, and this is %d.%d. "
