@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from sparky.runtime.connections import DirectTransport, direct_transport
+from sparky.runtime.connections import DirectTransport, transport
 from tests.unit.venues.raw_server import RawServer, answer
 
 OK = answer(b"{}")
@@ -140,6 +140,6 @@ def test_a_proxy_of_the_environment_is_left_to_httpx(monkeypatch: pytest.MonkeyP
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    assert direct_transport(keep=1) is not None
+    assert isinstance(transport(keep=1), DirectTransport)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert direct_transport(keep=1) is None
+    assert not isinstance(transport(keep=1), DirectTransport)

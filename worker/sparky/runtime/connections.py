@@ -1,4 +1,4 @@
-"""Connections to one host under httpx's client: HTTP/1.1, each one request at a time, the last used first.
+"""Connections to one host, in httpx's terms: HTTP/1.1, each one request at a time, the last used first.
 
 httpx's own transport goes through all its connections at each request, asks the kernel about each idle one
 and writes head and body apart: with twenty connections that is most of a worker's work. Who may open how many
@@ -23,13 +23,32 @@ _KEEP_ALIVE_SECONDS: Final = 30.0
 _ANY_TIME: Final[Mapping[str, float | None]] = {}
 
 
-def direct_transport(
+def transport(
     ssl_context: ssl.SSLContext | None = None, *, keep: int, keep_seconds: float = _KEEP_ALIVE_SECONDS
-) -> httpx.AsyncBaseTransport | None:
-    """Return the transport; None where the environment names a proxy, which httpx itself knows how to use."""
+) -> httpx.AsyncBaseTransport:
+    """Return what sends: httpx itself where the environment names a proxy, which it knows how to use."""
     if getproxies().keys() & {"http", "https", "all"}:
-        return None
+        return _ThroughProxy(ssl_context, keep=keep, keep_seconds=keep_seconds)
     return DirectTransport(ssl_context, keep=keep, keep_seconds=keep_seconds)
+
+
+class _ThroughProxy(httpx.AsyncBaseTransport):
+    def __init__(self, ssl_context: ssl.SSLContext | None, *, keep: int, keep_seconds: float) -> None:
+        limits = httpx.Limits(
+            # Who waits for a connection waits elsewhere: in httpcore's pool, one who is cancelled just when
+            # he gets one leaves it lost for ever.
+            max_connections=None,
+            max_keepalive_connections=keep,
+            keepalive_expiry=keep_seconds,
+        )
+        self._client = httpx.AsyncClient(verify=ssl_context or True, limits=limits, follow_redirects=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # A request that the client has not built takes none of its cookies.
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
 
 
 class DirectTransport(httpx.AsyncBaseTransport):

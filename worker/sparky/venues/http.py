@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
@@ -19,7 +18,7 @@ import httpx
 import sparky
 from sparky.domain.answers import NotSent, Unknown
 from sparky.domain.errors import VenueUnavailable
-from sparky.runtime.connections import direct_transport
+from sparky.runtime.connections import transport
 from sparky.runtime.first_byte import before_first_byte
 from sparky.venues.base import Permit
 from sparky.venues.inflate import ACCEPT_ENCODING, Unreadable, inflate
@@ -33,6 +32,11 @@ _WORDS_WITHIN: Final = 32 * 1024
 # A longer number would be spelt out in as many digits wherever it is shown or sent.
 _MOST_DIGITS: Final = 60
 _KEEP_ALIVE_SECONDS: Final = 30.0
+_USUAL_HEADERS: Final = {
+    "User-Agent": f"sparky/{sparky.__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": ACCEPT_ENCODING,
+}
 # How an ending is told to a person.
 _ENDINGS: Final = {
     "ConnectError": "no connection could be made",
@@ -143,7 +147,8 @@ class _Line:
     """What leads to the host of one environment: a host that hangs takes no connection of another's."""
 
     host: str
-    client: httpx.AsyncClient
+    transport: httpx.AsyncBaseTransport
+    timeout: Mapping[str, float | None]
     room: asyncio.Semaphore
     may_connect: Callable[[], Awaitable[None]]
 
@@ -172,17 +177,10 @@ class VenueHttp:
     ) -> None:
         self.venue = venue
         self._hosts = {environment: url.rstrip("/") for environment, url in hosts.items()}
-        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds)
+        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds).as_dict()
         self._connect_seconds = connect_seconds
         self._seconds = connect_seconds + read_seconds
         self._connections = connections
-        self._limits = httpx.Limits(
-            # Who waits for a connection waits here, not in httpcore: there, one who is cancelled just when he
-            # gets one leaves it lost for ever, and all who wait are gone through at each request.
-            max_connections=None,
-            max_keepalive_connections=connections,
-            keepalive_expiry=_KEEP_ALIVE_SECONDS,
-        )
         self._may_connect = may_connect or _at_any_time
         self._ssl_context = ssl_context
         self._transport = transport
@@ -199,25 +197,17 @@ class VenueHttp:
     ) -> None:
         lines, self._lines = self._lines, {}
         for line in lines.values():
-            await line.client.aclose()
+            await line.transport.aclose()
 
     def _line(self, environment: str, url: str) -> _Line:
-        client = httpx.AsyncClient(
-            timeout=self._timeout,
-            limits=self._limits,
-            follow_redirects=False,
-            verify=self._ssl_context or _shared_ssl_context(),
-            transport=self._transport
-            or direct_transport(
-                self._ssl_context or _shared_ssl_context(),
-                keep=self._connections,
-                keep_seconds=_KEEP_ALIVE_SECONDS,
-            ),
-            headers={"User-Agent": f"sparky/{sparky.__version__}", "Accept-Encoding": ACCEPT_ENCODING},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        # Without a client of httpx: it would keep cookies, and takes as much time again as all below it.
+        sends = self._transport or transport(
+            self._ssl_context or _shared_ssl_context(),
+            keep=self._connections,
+            keep_seconds=_KEEP_ALIVE_SECONDS,
         )
         room = asyncio.Semaphore(self._connections)
-        return _Line(url, client, room, partial(self._may_connect, environment, self._seconds))
+        return _Line(url, sends, self._timeout, room, partial(self._may_connect, environment, self._seconds))
 
     async def ask(self, environment: str, request: Request) -> Reply:
         """Ask a question, once. Any status is an answer.
@@ -287,16 +277,19 @@ async def _send(line: _Line, request: Request, departure: _Departure) -> Reply:
         except VenueUnavailable:
             raise _NoTurn("too many connections would have to be opened at once") from None
 
-    async with line.client.stream(
-        request.method,
-        _exact_url(line.host, request),
-        headers=dict(request.headers),
-        content=request.content,
-        extensions=before_first_byte(departure, turn),
-    ) as response:
+    response = await line.transport.handle_async_request(
+        httpx.Request(
+            request.method,
+            _exact_url(line.host, request),
+            headers=_with_usual(request.headers),
+            content=request.content,
+            extensions={"timeout": line.timeout, **before_first_byte(departure, turn)},
+        )
+    )
+    try:
         content = bytearray()
         # Raw: the library would unfold a compressed answer whole before it could be measured.
-        async for part in response.aiter_raw():
+        async for part in _parts(response):
             content += part
             if len(content) > _LONGEST_ANSWER:
                 raise Unreadable("too long")
@@ -305,6 +298,18 @@ async def _send(line: _Line, request: Request, departure: _Departure) -> Reply:
             headers={name.lower(): value for name, value in response.headers.items()},
             content=inflate(bytes(content), response.headers.get("content-encoding", ""), _LONGEST_ANSWER),
         )
+    finally:
+        await response.aclose()
+
+
+def _parts(response: httpx.Response) -> httpx.AsyncByteStream:
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - what an asynchronous transport gives
+    return response.stream
+
+
+def _with_usual(headers: Mapping[str, str]) -> dict[str, str]:
+    named = {name.lower() for name in headers}
+    return {**{name: value for name, value in _USUAL_HEADERS.items() if name.lower() not in named}, **headers}
 
 
 def _exact_url(host: str, request: Request) -> httpx.URL:
