@@ -121,6 +121,17 @@ async def test_a_rejection_is_explained_by_its_checks() -> None:
     assert [one["ok"] for one in signal.explanation["checks"]][-1] is False
 
 
+async def test_a_signal_that_is_too_old_is_explained_without_asking_the_venue() -> None:
+    world = World()
+    signal = world.signal(age=61.5)
+    await world.run()
+    assert signal.status == "expired"
+    assert signal.explanation is not None
+    (check,) = signal.explanation["checks"]
+    assert (check["name"], check["ok"], check["limit"]) == ("max_signal_age_sec", False, "60 s")
+    assert world.venue.questions == []
+
+
 async def test_an_executed_signal_is_explained_by_its_checks_and_its_stored_plan() -> None:
     world = World()
     signal = world.signal()

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sparky.domain.plan import Rejection
+from sparky.domain.plan import Check, Rejection
 from sparky.domain.reasons import Reason
 from sparky.domain.work_order import WorkOrder
 
@@ -28,6 +28,7 @@ def check_age(order: WorkOrder, now: datetime, *, exits: bool) -> Rejection | No
         f"The signal is {in_seconds(age)} s old and {name} is {limit} s, so it was not executed: send the "
         f"alert again, or raise {name} (0 means no limit).",
         expired=True,
+        checks=(Check(name, ok=False, value=f"{in_seconds(age)} s", limit=f"{limit} s"),),
     )
 
 

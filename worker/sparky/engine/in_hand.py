@@ -91,6 +91,8 @@ class InHand:
         """
         too_old = self.too_old()
         if too_old is not None:
+            # Before it was planned, that is all there was to check.
+            self.decision = self.decision or too_old
             raise Ended(outcomes.too_old(self.order.claim, self.record, too_old, self._held_up))
 
     async def pause(self, failures: int) -> None:
