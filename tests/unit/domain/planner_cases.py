@@ -118,7 +118,7 @@ class Draw:
             quote=self.seldom(None, quote),
             balance=Balance(currency="USD", equity=equity, available=equity / 2),
         )
-        age = self.seldom(timedelta(seconds=self.one(59, 61, 10**6)), timedelta(0))
+        age = self.seldom(timedelta(seconds=self.one(59, 61, 10**6)), timedelta(0), share=0.08)
         case = PlannerCase(order=self._order(bid), shown=shown, now=NOW + age)
         return case.with_position(self._position(rules))
 
@@ -137,10 +137,10 @@ class Draw:
         )
 
     def _capabilities(self) -> Capabilities:
-        return self.seldom(FEW, self.one(CAN_ALL, ONE_TARGET))
+        return self.seldom(FEW, self.one(CAN_ALL, CAN_ALL, ONE_TARGET), share=0.08)
 
     def _position(self, rules: InstrumentRules) -> VenuePosition | None:
-        steps = self.one(0, self._random.randint(1, 100), self._random.randint(1, 10**6))
+        steps = self.one(0, 0, self._random.randint(1, 100), self._random.randint(1, 10**6))
         if not steps:
             return None
         return VenuePosition(
@@ -152,7 +152,7 @@ class Draw:
 
     def _order(self, near: Decimal) -> WorkOrder:
         exits = self.one("close", "close_long", "close_short", "cancel")
-        action = self.seldom(exits, self.one("buy", "sell"), share=0.3)
+        action = self.seldom(exits, self.one("buy", "sell"), share=0.2)
         limit = {
             "name": self.one(*LIMITS),
             "scope": "all",
@@ -184,14 +184,28 @@ class Draw:
             "stop_price": self.seldom(None, beside),
             "time_in_force": self.seldom(self.one("gtc", "fok"), None),
             "leverage": self.seldom(self.one(0, 3, 50), None),
-            "stop_loss_percent": self.one(None, "1", "2.5"),
-            "take_profit_percent": self.one(None, None, "4"),
+            **self._exits(near),
             "reduce_only": self.chance(0.1),
             "dry_run": self.chance(0.05),
             "market_position": self.seldom(self.one("long", "short", "flat"), None, share=0.3),
             "market_position_size": self.one(None, self.amount(10)),
             "prev_market_position": self.one(None, "long", "short", "flat"),
         }
+
+    def _exits(self, near: Decimal) -> dict[str, Any]:
+        halves = [{"percent": "4", "quantity_percent": "50"}, {"percent": "8", "quantity_percent": "50"}]
+        beside = f"{max(near + self.one(Decimal(-3), Decimal(5)), Decimal('0.01'))}"
+        return self.one(
+            {},
+            {},
+            {"stop_loss_percent": self.one("1", "2.5", "100"), "take_profit_percent": self.one(None, "4")},
+            {"stop_loss_price": beside},
+            {"take_profit_price": f"{near * 2}", "stop_loss_price": f"{near / 2}"},
+            {"stop_loss_percent": "1", "take_profits": halves},
+            {"trailing_stop_percent": "2"},
+            {"trailing_stop_pips": "30"},
+            {"stop_loss_percent": "2", "use_trailing_stop": True},
+        )
 
     def _size(self, name: str) -> str:
         if name in {"quantity", "position_size_usd"}:
@@ -200,9 +214,9 @@ class Draw:
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "trading_halted": self.chance(0.08),
+            "trading_halted": self.chance(0.05),
             "halt_reason": self.one(None, "maintenance"),
-            "enabled": not self.chance(0.08),
+            "enabled": not self.chance(0.05),
             "on_opposite": self.one("reverse", "reverse", "close", "reject", "default"),
             "pyramiding": self.chance(0.5),
             "allow_short": self.seldom(None, not self.chance(), share=0.25),
@@ -213,7 +227,7 @@ class Draw:
             "max_leverage": self.one("0", "0.5", "10", "20.5"),
             "max_slippage_percent": self.seldom(self.one("5", "50"), "0"),
             "stop_loss_percent": self.one("0", "0", "3"),
-            "strategy": {"name": "Moon", "active": False} if self.chance(0.08) else None,
+            "strategy": {"name": "Moon", "active": False} if self.chance(0.05) else None,
         }
 
     def _working(self) -> list[dict[str, Any]]:
