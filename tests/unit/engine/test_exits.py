@@ -193,6 +193,7 @@ async def test_a_stop_that_cannot_be_sent_for_long_closes_the_position() -> None
     signal = bracket(world)
     await world.run()
     assert (signal.status, signal.reason_code) == ("failed", "exit_not_placed")
+    assert "could not be placed: connection refused." in signal.reason
     assert world.venue.net == 0
 
 

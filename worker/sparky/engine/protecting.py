@@ -29,6 +29,7 @@ from sparky.engine.sending import LegSender, Sending
 _STOPS: Final = frozenset({Purpose.STOP_LOSS, Purpose.TRAILING_STOP})
 # A venue may show a position a moment after it has filled its entry.
 _NOT_SHOWN_SECONDS: Final = 5.0
+_NOT_THERE: Final = "the venue does not have the order"
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ class Protector:
         self._plan = plan
         self._since = hand.monotonic()
         self._refusals: dict[int, Refused] = {}
+        self._unsent: dict[int, str] = {}
         self._placed: set[int] = set()
         self._stops: tuple[Leg, ...] = ()
 
@@ -163,6 +165,7 @@ class Protector:
             _log.warning("exit_unknown", client_order_id=leg.client_order_id, reason=outcome.reason)
             return await self._look_up(leg, began_at, silent_since=hand.monotonic())
         hand.record.note_absent(leg, outcome.reason)
+        self._unsent[leg.number] = outcome.reason
         return False
 
     def _may_be_too_early(self, refusal: Refused) -> bool:
@@ -182,7 +185,8 @@ class Protector:
             hand.record.note_unknown(leg, answer.reason)
             raise hand.in_review(leg.client_order_id, answer.reason)
         assert isinstance(answer, Absent)  # noqa: S101 - tells the type checker that no case is left
-        hand.record.note_absent(leg, "the venue does not have the order")
+        hand.record.note_absent(leg, _NOT_THERE)
+        self._unsent[leg.number] = _NOT_THERE
         return False
 
     def _has_lost_its_stop(self, pending: Sequence[Leg]) -> bool:
@@ -194,7 +198,7 @@ class Protector:
 
     def _why(self, leg: Leg) -> str:
         refusal = self._refusals.get(leg.number)
-        return "it was not sent" if refusal is None else refusal.reason
+        return self._unsent.get(leg.number, "it was not sent") if refusal is None else refusal.reason
 
     async def _close(self, closed_by: Side, exposed: Exposed) -> None:
         hand = self._hand
