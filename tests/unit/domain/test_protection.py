@@ -504,6 +504,8 @@ def test_a_part_below_the_smallest_order_goes_to_the_next_target_with_a_note() -
     legs, notes = resolve(target(3, "10"), target(4, "40"), target(5, "50"), quantity="0.01")
     assert [(leg.number, leg.quantity) for leg in legs] == [(4, d("0.005")), (5, d("0.005"))]
     assert "2 of 3 take-profits are placed for 0.01" in notes[0]
+    legs, notes = resolve(target(3, "50"), target(4, "48"), target(5, "2"), quantity="0.02")
+    assert [(leg.number, leg.quantity) for leg in legs] == [(3, d("0.010")), (4, d("0.010"))]
     legs, notes = resolve(target(3, "90"), target(4, "10"), quantity="0.01")
     assert [(leg.number, leg.quantity) for leg in legs] == [(3, d("0.01"))]
     assert notes
