@@ -17,77 +17,109 @@ begin
 end
 $$;
 
--- The smaller of two limits, where 0 and null are none.
-create function private.smaller_limit(p_one numeric, p_other numeric) returns numeric
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return coalesce(least(nullif(p_one, 0), nullif(p_other, 0)), 0);
-end
-$$;
-
--- Both rows have to allow the moment. Who has no row of his own has not restricted himself.
-create function private.trading_hours(p_everywhere public.trade_settings_global, p_here public.trade_settings_exchange)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  hours jsonb := jsonb_build_array(jsonb_build_object(
-    'source', 'global', 'preset', coalesce(p_everywhere.trading_hours_preset, '24/7'),
-    'begins', coalesce(p_everywhere.trading_window ->> 0, '00:00'),
-    'ends', coalesce(p_everywhere.trading_window ->> 1, '23:59')));
-begin
-  if p_here.id is null then
-    return hours;
-  end if;
-  return hours || jsonb_build_object(
-    'source', p_here.exchange, 'preset', p_here.trading_hours_preset,
-    'begins', p_here.trading_window ->> 0, 'ends', p_here.trading_window ->> 1);
-end
-$$;
-
--- What is no number, as the worker reads it (domain/trade_settings.py).
-create function private.effective_switches(
-  p_everywhere public.trade_settings_global, p_here public.trade_settings_exchange
-) returns jsonb
+-- Run for each signal of each claim: unique indexes and one row of each, and expressions that call no function of ours. What
+-- is as private.default_settings says may be missing: most traders have chosen nothing, and pay for nothing else.
+-- In least null is nothing; 0 is made null where it means no limit. p_exchange is a row of trade_settings_exchange. counted:
+-- some limit that private.entry_limits counts is set.
+create function private.settings_and_limits(
+  p_user_id uuid, p_exchange text, p_strategy_id uuid, out settings jsonb, out counted boolean
+)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   platform private.platform_state;
-  everywhere jsonb := coalesce(p_everywhere.extra_settings, '{}');
-  here jsonb := coalesce(p_here.extra_settings, '{}');
+  everywhere public.trade_settings_global;
+  here public.trade_settings_exchange;
+  strategy public.strategies;
 begin
   select * into platform from private.platform_state;
-  return jsonb_build_object(
+  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
+  select * into here from public.trade_settings_exchange e where e.user_id = p_user_id and e.exchange = p_exchange;
+  if p_strategy_id is not null then
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = p_strategy_id;
+  end if;
+  settings := jsonb_build_object(
     -- What cannot be told fails closed: no row is a halt.
     'trading_halted', coalesce(platform.trading_halted, true),
     'halt_reason', platform.halt_reason,
-    'enabled', coalesce(p_everywhere.enabled, true) and coalesce(p_here.enabled, true),
-    'hours', private.trading_hours(p_everywhere, p_here),
-    'allow_weekends', coalesce(p_everywhere.allow_weekends, true) and coalesce(p_here.allow_weekends, true),
-    'max_signal_age_sec', coalesce(p_here.max_signal_age_sec, 60),
-    'max_exit_age_sec', private.smaller_limit(
-      (everywhere ->> 'max_exit_age_sec')::numeric, (here ->> 'max_exit_age_sec')::numeric)::integer,
+    'enabled', coalesce(everywhere.enabled, true) and coalesce(here.enabled, true),
+    'max_signal_age_sec', coalesce(here.max_signal_age_sec, 60),
+    'max_exit_age_sec', coalesce(least(
+      nullif((everywhere.extra_settings ->> 'max_exit_age_sec')::integer, 0),
+      nullif((here.extra_settings ->> 'max_exit_age_sec')::integer, 0)), 0),
     'on_opposite', case
-      when 'reject' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'reject'
-      when 'close' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'close'
-      when 'reverse' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'reverse'
+      when 'reject' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'reject'
+      when 'close' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'close'
+      when 'reverse' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'reverse'
       -- What that is depends on the instrument.
       else 'default'
     end,
     -- A row that does not mention a switch leaves it to the other row; where neither does, the default counts.
-    'pyramiding', coalesce(least((everywhere ->> 'pyramiding')::boolean, (here ->> 'pyramiding')::boolean), false),
-    'allow_short', least((everywhere ->> 'allow_short')::boolean, (here ->> 'allow_short')::boolean));
+    'pyramiding', coalesce(least(
+      (everywhere.extra_settings ->> 'pyramiding')::boolean, (here.extra_settings ->> 'pyramiding')::boolean), false),
+    'allow_short', least(
+      (everywhere.extra_settings ->> 'allow_short')::boolean, (here.extra_settings ->> 'allow_short')::boolean));
+  counted := coalesce(
+    everywhere.max_trades_per_day > 0 or everywhere.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[], false)
+  or coalesce(
+    here.max_trades_per_day > 0 or here.max_open_positions > 0
+    or here.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[], false);
+  if here.id is null and strategy.id is null and coalesce(
+    everywhere.trading_hours_preset = '24/7' and everywhere.allow_weekends and everywhere.extra_settings = '{}'
+    and everywhere.max_position_size_usd = 0 and everywhere.take_profit_percent = 0 and everywhere.stop_loss_percent = 0,
+    true) then
+    return;
+  end if;
+  settings := settings || jsonb_build_object(
+    -- Both rows have to allow the moment. Who has no row has not restricted himself.
+    'hours', jsonb_build_array(jsonb_build_object(
+      'source', 'global', 'preset', coalesce(everywhere.trading_hours_preset, '24/7'),
+      'begins', coalesce(everywhere.trading_window ->> 0, '00:00'), 'ends', coalesce(everywhere.trading_window ->> 1, '23:59')))
+      || case when here.id is null then '[]' else jsonb_build_array(jsonb_build_object(
+        'source', here.exchange, 'preset', here.trading_hours_preset,
+        'begins', here.trading_window ->> 0, 'ends', here.trading_window ->> 1)) end,
+    'allow_weekends', coalesce(everywhere.allow_weekends, true) and coalesce(here.allow_weekends, true),
+    'max_position_size_usd', trim_scale(coalesce(least(
+      nullif(everywhere.max_position_size_usd, 0), nullif(here.max_position_size_usd, 0), nullif(strategy.max_position_size_usd, 0)
+    ), 0))::text,
+    'position_size_percent', trim_scale(coalesce(
+      nullif(strategy.position_size_percent, 0), here.position_size_percent, 0))::text,
+    -- Those of options are percents of the premium, and have columns of their own.
+    'take_profit_percent', trim_scale(coalesce(least(
+      nullif(everywhere.take_profit_percent, 0), nullif(strategy.take_profit_percent, 0),
+      nullif(case here.exchange when 'tradier_options' then here.tp_percent else here.take_profit_percent end, 0)), 0))::text,
+    'stop_loss_percent', trim_scale(coalesce(least(
+      nullif(everywhere.stop_loss_percent, 0), nullif(strategy.stop_loss_percent, 0),
+      nullif(case here.exchange when 'tradier_options' then here.sl_percent else here.stop_loss_percent end, 0)), 0))::text,
+    'strike_tolerance_percent', trim_scale(coalesce(here.strike_tolerance_percent, 1))::text,
+    'entry_limit_offset_percent', trim_scale(coalesce(here.entry_limit_offset_percent, 1))::text,
+    'max_leverage', trim_scale(coalesce(least(
+      nullif((everywhere.extra_settings ->> 'max_leverage')::numeric, 0),
+      nullif((here.extra_settings ->> 'max_leverage')::numeric, 0)), 0))::text,
+    'max_slippage_percent', trim_scale(coalesce(least(
+      nullif((everywhere.extra_settings ->> 'max_slippage_percent')::numeric, 0),
+      nullif((here.extra_settings ->> 'max_slippage_percent')::numeric, 0)), 0))::text,
+    -- Testing is not active: the plan counts active strategies only, and nothing else may trade.
+    'strategy', case when strategy.id is not null
+      then jsonb_build_object('name', strategy.name, 'active', strategy.status = 'active') end);
 end
 $$;
 
--- Run for each signal of each claim: unique indexes and one row of each.
+-- What counts where nobody has chosen anything: the worker takes the same for a field that it is not told.
+create function private.default_settings() returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select '{
+    "hours": [{"source": "global", "preset": "24/7", "begins": "00:00", "ends": "23:59"}], "allow_weekends": true,
+    "max_position_size_usd": "0", "position_size_percent": "0", "take_profit_percent": "0", "stop_loss_percent": "0",
+    "strike_tolerance_percent": "1", "entry_limit_offset_percent": "1", "max_leverage": "0", "max_slippage_percent": "0",
+    "strategy": null}'::jsonb
+$$;
+
 create function private.effective_settings(
   p_user_id uuid, p_exchange text, p_symbol text, p_alert jsonb default '{}', p_strategy_id uuid default null
 ) returns jsonb
@@ -95,41 +127,10 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  everywhere public.trade_settings_global;
-  here public.trade_settings_exchange;
-  strategy public.strategies;
-  take_profit numeric;
-  stop_loss numeric;
 begin
-  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
-  select * into here from public.trade_settings_exchange e
-  where e.user_id = p_user_id and e.exchange = private.settings_exchange(p_exchange, p_symbol, p_alert);
-  if p_strategy_id is not null then
-    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = p_strategy_id;
-  end if;
-  -- Those of options are percents of the premium, and have columns of their own.
-  take_profit := case here.exchange when 'tradier_options' then here.tp_percent else here.take_profit_percent end;
-  stop_loss := case here.exchange when 'tradier_options' then here.sl_percent else here.stop_loss_percent end;
-  return private.effective_switches(everywhere, here) || jsonb_build_object(
-    'max_position_size_usd', trim_scale(private.smaller_limit(
-      private.smaller_limit(everywhere.max_position_size_usd, here.max_position_size_usd),
-      strategy.max_position_size_usd))::text,
-    'position_size_percent', trim_scale(coalesce(
-      nullif(strategy.position_size_percent, 0), here.position_size_percent, 0))::text,
-    'take_profit_percent', trim_scale(private.smaller_limit(
-      private.smaller_limit(everywhere.take_profit_percent, take_profit), strategy.take_profit_percent))::text,
-    'stop_loss_percent', trim_scale(private.smaller_limit(
-      private.smaller_limit(everywhere.stop_loss_percent, stop_loss), strategy.stop_loss_percent))::text,
-    'strike_tolerance_percent', trim_scale(coalesce(here.strike_tolerance_percent, 1))::text,
-    'entry_limit_offset_percent', trim_scale(coalesce(here.entry_limit_offset_percent, 1))::text,
-    'max_leverage', trim_scale(private.smaller_limit(
-      (everywhere.extra_settings ->> 'max_leverage')::numeric, (here.extra_settings ->> 'max_leverage')::numeric))::text,
-    'max_slippage_percent', trim_scale(private.smaller_limit(
-      (everywhere.extra_settings ->> 'max_slippage_percent')::numeric,
-      (here.extra_settings ->> 'max_slippage_percent')::numeric))::text,
-    -- Testing is not active: the plan counts active strategies only, and nothing else may trade.
-    'strategy', case when strategy.id is not null
-      then jsonb_build_object('name', strategy.name, 'active', strategy.status = 'active') end);
+  return (
+    select private.default_settings() || f.settings from private.settings_and_limits(
+      p_user_id, private.settings_exchange(p_exchange, p_symbol, p_alert), p_strategy_id) f
+  );
 end
 $$;

@@ -1,26 +1,6 @@
 -- Counted limits on entries: how many a day, how many open, how much loss a day, how soon after the last. A claim shows
 -- them, so that an entry that will not pass is not planned; private.begin_order decides, under a lock of the trader.
 
--- The state of limits is asked for each entry, so most traders have to cost next to nothing: those without any.
-create function private.has_entry_limits(p_user_id uuid) returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return exists (
-    select from public.trade_settings_global g
-    where g.user_id = p_user_id
-      and (g.max_trades_per_day > 0 or g.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
-  ) or exists (
-    select from public.trade_settings_exchange e
-    where e.user_id = p_user_id
-      and (e.max_trades_per_day > 0 or e.max_open_positions > 0
-        or e.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
-  );
-end
-$$;
-
 create function private.trading_day() returns timestamptz
 language plpgsql
 stable
@@ -153,9 +133,6 @@ declare
   used numeric;
   found jsonb := '[]'::jsonb;
 begin
-  if not private.has_entry_limits(p_user_id) then
-    return found;
-  end if;
   select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
   select * into here from public.trade_settings_exchange e where e.user_id = p_user_id and e.exchange = p_exchange;
   if here.max_trades_per_day > 0 then

@@ -83,15 +83,13 @@ end
 $$;
 
 -- Orders of other signals, which a comparison of their account may be writing too.
-create function private.keep_orders(p_items jsonb) returns void
+create function private.keep_orders(p_signals uuid[]) returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  concerned uuid[] := private.ids_in(p_items, '$[*].news[*].signal_id');
 begin
-  if concerned is not null then
-    perform from public.orders o where o.signal_id = any(concerned) order by o.id for update;
+  if p_signals is not null then
+    perform from public.orders o where o.signal_id = any(p_signals) order by o.id for update;
   end if;
 end
 $$;
@@ -101,29 +99,57 @@ create function private.keep_claims(p_claims jsonb) returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  others uuid[] := private.ids_in(p_claims, '$[*].news[*].signal_id');
 begin
   perform private.keep_batch(
-    private.ids_in(p_claims, '$[*].signal_id') || private.ids_in(p_claims, '$[*].news[*].signal_id'), null,
-    p_claims @? '$[*].news[*].fills[*]');
-  perform private.keep_orders(p_claims);
+    private.ids_in(p_claims, '$[*].signal_id') || others, null, p_claims @? '$[*].news[*].fills[*]');
+  perform private.keep_orders(others);
+end
+$$;
+
+-- Whether some limit on entries that private.entry_limits counts is set.
+create function private.has_entry_limits(p_user_id uuid) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.trade_settings_global g
+    where g.user_id = p_user_id
+      and (g.max_trades_per_day > 0 or g.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
+  ) or exists (
+    select from public.trade_settings_exchange e
+    where e.user_id = p_user_id
+      and (e.max_trades_per_day > 0 or e.max_open_positions > 0
+        or e.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
+  );
 end
 $$;
 
 -- One entry of a trader at a time comes in while he has limits that are counted: the next one finds it counted. Before
--- every other lock of the batch, because nothing but this function takes it.
-create function private.lock_entries(p_signals uuid[]) returns void
+-- every other lock of the batch, because nothing but this function takes it. Answers with those traders.
+create function private.lock_entries(p_claims jsonb) returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
+  claimed uuid;
   trader uuid;
+  limited uuid[] := '{}'::uuid[];
 begin
-  for trader in
-    select distinct s.user_id from public.signals s
-    where s.id = any(p_signals) and s.entered_at is null and not s.is_exit and private.has_entry_limits(s.user_id)
-    order by 1
-  loop
-    perform pg_advisory_xact_lock(hashtextextended('entries/' || trader::text, 0));
+  -- One at a time by index: a statement for the whole batch would be planned anew for each length of it.
+  foreach claimed in array coalesce(private.ids_in(p_claims, '$[*].signal_id'), '{}') loop
+    select s.user_id into trader from public.signals s where s.id = claimed and s.entered_at is null and not s.is_exit;
+    if found and trader <> all(limited) and private.has_entry_limits(trader) then
+      limited := limited || trader;
+    end if;
   end loop;
+  if limited <> '{}' then
+    perform pg_advisory_xact_lock(hashtextextended('entries/' || l.trader::text, 0))
+    from (select u as trader from unnest(limited) u order by u) l;
+  end if;
+  return limited;
 end
 $$;

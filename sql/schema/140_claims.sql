@@ -25,6 +25,14 @@ stable
 set search_path = ''
 as $$
 begin
+  -- Most accounts have none, and a claim asks for each signal.
+  if not exists (
+    select from public.orders o
+    where o.account_id = s.account_id and o.signal_id <> s.id
+      and o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown')
+  ) then
+    return '[]'::jsonb;
+  end if;
   return (
     select coalesce(jsonb_agg(private.order_for_worker(o) order by o.created_at, o.signal_id, o.leg), '[]')
     from public.orders o
@@ -58,14 +66,20 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  traded_as text := private.settings_exchange(s.exchange, s.symbol, s.alert);
+  settings jsonb;
+  counted boolean;
 begin
+  select f.settings, f.counted into settings, counted
+  from private.settings_and_limits(s.user_id, traded_as, s.strategy_id) f;
   return jsonb_build_object(
     'signal_id', s.id, 'user_id', s.user_id, 'fence', s.fence, 'attempt', s.attempt, 'lane', s.lane,
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
     'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp,strategy,strategy_id,option_symbol}'::text[],
-    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol, s.alert, s.strategy_id),
+    'settings', settings,
     'account', private.account_for_worker(s.account_id),
     'position', (
       select jsonb_build_object(
@@ -79,8 +93,8 @@ begin
       from public.orders o where o.user_id = s.user_id and o.signal_id = s.id),
     'working', private.working_orders(s),
     -- Exits always pass, and what was let in is not counted against itself.
-    'limits', case when s.is_exit or s.entered_at is not null then '[]' else private.entry_limits(
-      s.user_id, private.settings_exchange(s.exchange, s.symbol, s.alert), s.account_id, array[s.symbol], s.id) end,
+    'limits', case when not counted or s.is_exit or s.entered_at is not null then '[]'
+      else private.entry_limits(s.user_id, traded_as, s.account_id, array[s.symbol], s.id) end,
     'unprotected', case when s.action = 'protect' then private.unprotected(s) end
   );
 end

@@ -57,7 +57,7 @@ begin
   end if;
   -- Exits that were attached to it wait at the venue already.
   perform private.show_exits(written.user_id, written.account_id, written.symbol);
-  if not private.entry_stands(p_signal) then
+  if not private.entry_stands(p_signal.user_id, p_signal.id) then
     update public.signals s set entered_at = null where s.id = p_signal.id and s.entered_at is not null;
   end if;
   if (written.filled_quantity > 0 or written.state = 'filled') and jsonb_typeof(p_signal.plan -> 'protection') = 'object'

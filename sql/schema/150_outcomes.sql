@@ -132,8 +132,9 @@ $$;
 
 -- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"orders":[the legs to send now, in one write]}. All
 -- of them are written down, or none. The first time with a plan that opens something, the trader's limits decide:
--- {"ok":false,"obstacle":{"name","scope","limit","used","ok"}}, and nothing is written.
-create function private.begin_order(p_claim jsonb) returns jsonb
+-- {"ok":false,"obstacle":{"name","scope","limit","used","ok"}}, and nothing is written. p_limited are the traders who have
+-- any, and who are locked.
+create function private.begin_order(p_claim jsonb, p_limited uuid[]) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -149,7 +150,9 @@ begin
   end if;
   held.plan := coalesce(held.plan, nullif(p_claim -> 'plan', 'null'));
   if held.entered_at is null and not held.is_exit and held.plan @? '$.legs[*] ? (@.purpose == "open")' then
-    obstacle := private.entry_obstacle(held);
+    if held.user_id = any(p_limited) then
+      obstacle := private.entry_obstacle(held);
+    end if;
     if obstacle is not null then
       return jsonb_build_object('signal_id', held.id, 'ok', false, 'obstacle', obstacle);
     end if;
@@ -185,11 +188,12 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  limited uuid[] := private.lock_entries(p_claims);
 begin
-  perform private.lock_entries(private.ids_in(p_claims, '$[*].signal_id'));
   perform private.keep_claims(p_claims);
   return (
-    select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
+    select coalesce(jsonb_agg(private.begin_order(c, limited) order by n), '[]')
     from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
   );
 end
@@ -197,7 +201,7 @@ $$;
 comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
 
 -- Whether an entry counts: something of it was opened, or may still be.
-create function private.entry_stands(p_signal public.signals) returns boolean
+create function private.entry_stands(p_user_id uuid, p_signal_id uuid) returns boolean
 language plpgsql
 stable
 set search_path = ''
@@ -205,7 +209,7 @@ as $$
 begin
   return exists (
     select from public.orders o
-    where o.user_id = p_signal.user_id and o.signal_id = p_signal.id and o.purpose = 'open'
+    where o.user_id = p_user_id and o.signal_id = p_signal_id and o.purpose = 'open'
       and (o.filled_quantity > 0
         or o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'filled', 'unknown'))
   );
@@ -250,7 +254,7 @@ begin
     status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
     lease_until = null, finished_at = clock_timestamp(),
     explanation = coalesce(nullif(p_result -> 'explanation', 'null'), s.explanation),
-    entered_at = case when s.entered_at is not null and private.entry_stands(held) then s.entered_at end,
+    entered_at = case when s.entered_at is not null and private.entry_stands(s.user_id, s.id) then s.entered_at end,
     acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
   where s.id = held.id
   returning * into ended;

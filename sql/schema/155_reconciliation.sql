@@ -188,7 +188,7 @@ begin
   perform private.keep_batch(
     private.ids_in(p_results, '$[*].news[*].signal_id'), private.ids_in(p_results, '$[*].account_id'),
     p_results @? '$[*].news[*].fills[*]');
-  perform private.keep_orders(p_results);
+  perform private.keep_orders(private.ids_in(p_results, '$[*].news[*].signal_id'));
   return (
     select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
     from jsonb_array_elements(p_results) with ordinality as results (r, n)

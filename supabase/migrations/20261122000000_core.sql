@@ -2183,77 +2183,109 @@ begin
 end
 $$;
 
--- The smaller of two limits, where 0 and null are none.
-create function private.smaller_limit(p_one numeric, p_other numeric) returns numeric
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return coalesce(least(nullif(p_one, 0), nullif(p_other, 0)), 0);
-end
-$$;
-
--- Both rows have to allow the moment. Who has no row of his own has not restricted himself.
-create function private.trading_hours(p_everywhere public.trade_settings_global, p_here public.trade_settings_exchange)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  hours jsonb := jsonb_build_array(jsonb_build_object(
-    'source', 'global', 'preset', coalesce(p_everywhere.trading_hours_preset, '24/7'),
-    'begins', coalesce(p_everywhere.trading_window ->> 0, '00:00'),
-    'ends', coalesce(p_everywhere.trading_window ->> 1, '23:59')));
-begin
-  if p_here.id is null then
-    return hours;
-  end if;
-  return hours || jsonb_build_object(
-    'source', p_here.exchange, 'preset', p_here.trading_hours_preset,
-    'begins', p_here.trading_window ->> 0, 'ends', p_here.trading_window ->> 1);
-end
-$$;
-
--- What is no number, as the worker reads it (domain/trade_settings.py).
-create function private.effective_switches(
-  p_everywhere public.trade_settings_global, p_here public.trade_settings_exchange
-) returns jsonb
+-- Run for each signal of each claim: unique indexes and one row of each, and expressions that call no function of ours. What
+-- is as private.default_settings says may be missing: most traders have chosen nothing, and pay for nothing else.
+-- In least null is nothing; 0 is made null where it means no limit. p_exchange is a row of trade_settings_exchange. counted:
+-- some limit that private.entry_limits counts is set.
+create function private.settings_and_limits(
+  p_user_id uuid, p_exchange text, p_strategy_id uuid, out settings jsonb, out counted boolean
+)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   platform private.platform_state;
-  everywhere jsonb := coalesce(p_everywhere.extra_settings, '{}');
-  here jsonb := coalesce(p_here.extra_settings, '{}');
+  everywhere public.trade_settings_global;
+  here public.trade_settings_exchange;
+  strategy public.strategies;
 begin
   select * into platform from private.platform_state;
-  return jsonb_build_object(
+  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
+  select * into here from public.trade_settings_exchange e where e.user_id = p_user_id and e.exchange = p_exchange;
+  if p_strategy_id is not null then
+    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = p_strategy_id;
+  end if;
+  settings := jsonb_build_object(
     -- What cannot be told fails closed: no row is a halt.
     'trading_halted', coalesce(platform.trading_halted, true),
     'halt_reason', platform.halt_reason,
-    'enabled', coalesce(p_everywhere.enabled, true) and coalesce(p_here.enabled, true),
-    'hours', private.trading_hours(p_everywhere, p_here),
-    'allow_weekends', coalesce(p_everywhere.allow_weekends, true) and coalesce(p_here.allow_weekends, true),
-    'max_signal_age_sec', coalesce(p_here.max_signal_age_sec, 60),
-    'max_exit_age_sec', private.smaller_limit(
-      (everywhere ->> 'max_exit_age_sec')::numeric, (here ->> 'max_exit_age_sec')::numeric)::integer,
+    'enabled', coalesce(everywhere.enabled, true) and coalesce(here.enabled, true),
+    'max_signal_age_sec', coalesce(here.max_signal_age_sec, 60),
+    'max_exit_age_sec', coalesce(least(
+      nullif((everywhere.extra_settings ->> 'max_exit_age_sec')::integer, 0),
+      nullif((here.extra_settings ->> 'max_exit_age_sec')::integer, 0)), 0),
     'on_opposite', case
-      when 'reject' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'reject'
-      when 'close' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'close'
-      when 'reverse' in (everywhere ->> 'on_opposite', here ->> 'on_opposite') then 'reverse'
+      when 'reject' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'reject'
+      when 'close' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'close'
+      when 'reverse' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'reverse'
       -- What that is depends on the instrument.
       else 'default'
     end,
     -- A row that does not mention a switch leaves it to the other row; where neither does, the default counts.
-    'pyramiding', coalesce(least((everywhere ->> 'pyramiding')::boolean, (here ->> 'pyramiding')::boolean), false),
-    'allow_short', least((everywhere ->> 'allow_short')::boolean, (here ->> 'allow_short')::boolean));
+    'pyramiding', coalesce(least(
+      (everywhere.extra_settings ->> 'pyramiding')::boolean, (here.extra_settings ->> 'pyramiding')::boolean), false),
+    'allow_short', least(
+      (everywhere.extra_settings ->> 'allow_short')::boolean, (here.extra_settings ->> 'allow_short')::boolean));
+  counted := coalesce(
+    everywhere.max_trades_per_day > 0 or everywhere.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[], false)
+  or coalesce(
+    here.max_trades_per_day > 0 or here.max_open_positions > 0
+    or here.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[], false);
+  if here.id is null and strategy.id is null and coalesce(
+    everywhere.trading_hours_preset = '24/7' and everywhere.allow_weekends and everywhere.extra_settings = '{}'
+    and everywhere.max_position_size_usd = 0 and everywhere.take_profit_percent = 0 and everywhere.stop_loss_percent = 0,
+    true) then
+    return;
+  end if;
+  settings := settings || jsonb_build_object(
+    -- Both rows have to allow the moment. Who has no row has not restricted himself.
+    'hours', jsonb_build_array(jsonb_build_object(
+      'source', 'global', 'preset', coalesce(everywhere.trading_hours_preset, '24/7'),
+      'begins', coalesce(everywhere.trading_window ->> 0, '00:00'), 'ends', coalesce(everywhere.trading_window ->> 1, '23:59')))
+      || case when here.id is null then '[]' else jsonb_build_array(jsonb_build_object(
+        'source', here.exchange, 'preset', here.trading_hours_preset,
+        'begins', here.trading_window ->> 0, 'ends', here.trading_window ->> 1)) end,
+    'allow_weekends', coalesce(everywhere.allow_weekends, true) and coalesce(here.allow_weekends, true),
+    'max_position_size_usd', trim_scale(coalesce(least(
+      nullif(everywhere.max_position_size_usd, 0), nullif(here.max_position_size_usd, 0), nullif(strategy.max_position_size_usd, 0)
+    ), 0))::text,
+    'position_size_percent', trim_scale(coalesce(
+      nullif(strategy.position_size_percent, 0), here.position_size_percent, 0))::text,
+    -- Those of options are percents of the premium, and have columns of their own.
+    'take_profit_percent', trim_scale(coalesce(least(
+      nullif(everywhere.take_profit_percent, 0), nullif(strategy.take_profit_percent, 0),
+      nullif(case here.exchange when 'tradier_options' then here.tp_percent else here.take_profit_percent end, 0)), 0))::text,
+    'stop_loss_percent', trim_scale(coalesce(least(
+      nullif(everywhere.stop_loss_percent, 0), nullif(strategy.stop_loss_percent, 0),
+      nullif(case here.exchange when 'tradier_options' then here.sl_percent else here.stop_loss_percent end, 0)), 0))::text,
+    'strike_tolerance_percent', trim_scale(coalesce(here.strike_tolerance_percent, 1))::text,
+    'entry_limit_offset_percent', trim_scale(coalesce(here.entry_limit_offset_percent, 1))::text,
+    'max_leverage', trim_scale(coalesce(least(
+      nullif((everywhere.extra_settings ->> 'max_leverage')::numeric, 0),
+      nullif((here.extra_settings ->> 'max_leverage')::numeric, 0)), 0))::text,
+    'max_slippage_percent', trim_scale(coalesce(least(
+      nullif((everywhere.extra_settings ->> 'max_slippage_percent')::numeric, 0),
+      nullif((here.extra_settings ->> 'max_slippage_percent')::numeric, 0)), 0))::text,
+    -- Testing is not active: the plan counts active strategies only, and nothing else may trade.
+    'strategy', case when strategy.id is not null
+      then jsonb_build_object('name', strategy.name, 'active', strategy.status = 'active') end);
 end
 $$;
 
--- Run for each signal of each claim: unique indexes and one row of each.
+-- What counts where nobody has chosen anything: the worker takes the same for a field that it is not told.
+create function private.default_settings() returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select '{
+    "hours": [{"source": "global", "preset": "24/7", "begins": "00:00", "ends": "23:59"}], "allow_weekends": true,
+    "max_position_size_usd": "0", "position_size_percent": "0", "take_profit_percent": "0", "stop_loss_percent": "0",
+    "strike_tolerance_percent": "1", "entry_limit_offset_percent": "1", "max_leverage": "0", "max_slippage_percent": "0",
+    "strategy": null}'::jsonb
+$$;
+
 create function private.effective_settings(
   p_user_id uuid, p_exchange text, p_symbol text, p_alert jsonb default '{}', p_strategy_id uuid default null
 ) returns jsonb
@@ -2261,42 +2293,11 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  everywhere public.trade_settings_global;
-  here public.trade_settings_exchange;
-  strategy public.strategies;
-  take_profit numeric;
-  stop_loss numeric;
 begin
-  select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
-  select * into here from public.trade_settings_exchange e
-  where e.user_id = p_user_id and e.exchange = private.settings_exchange(p_exchange, p_symbol, p_alert);
-  if p_strategy_id is not null then
-    select * into strategy from public.strategies s where s.user_id = p_user_id and s.id = p_strategy_id;
-  end if;
-  -- Those of options are percents of the premium, and have columns of their own.
-  take_profit := case here.exchange when 'tradier_options' then here.tp_percent else here.take_profit_percent end;
-  stop_loss := case here.exchange when 'tradier_options' then here.sl_percent else here.stop_loss_percent end;
-  return private.effective_switches(everywhere, here) || jsonb_build_object(
-    'max_position_size_usd', trim_scale(private.smaller_limit(
-      private.smaller_limit(everywhere.max_position_size_usd, here.max_position_size_usd),
-      strategy.max_position_size_usd))::text,
-    'position_size_percent', trim_scale(coalesce(
-      nullif(strategy.position_size_percent, 0), here.position_size_percent, 0))::text,
-    'take_profit_percent', trim_scale(private.smaller_limit(
-      private.smaller_limit(everywhere.take_profit_percent, take_profit), strategy.take_profit_percent))::text,
-    'stop_loss_percent', trim_scale(private.smaller_limit(
-      private.smaller_limit(everywhere.stop_loss_percent, stop_loss), strategy.stop_loss_percent))::text,
-    'strike_tolerance_percent', trim_scale(coalesce(here.strike_tolerance_percent, 1))::text,
-    'entry_limit_offset_percent', trim_scale(coalesce(here.entry_limit_offset_percent, 1))::text,
-    'max_leverage', trim_scale(private.smaller_limit(
-      (everywhere.extra_settings ->> 'max_leverage')::numeric, (here.extra_settings ->> 'max_leverage')::numeric))::text,
-    'max_slippage_percent', trim_scale(private.smaller_limit(
-      (everywhere.extra_settings ->> 'max_slippage_percent')::numeric,
-      (here.extra_settings ->> 'max_slippage_percent')::numeric))::text,
-    -- Testing is not active: the plan counts active strategies only, and nothing else may trade.
-    'strategy', case when strategy.id is not null
-      then jsonb_build_object('name', strategy.name, 'active', strategy.status = 'active') end);
+  return (
+    select private.default_settings() || f.settings from private.settings_and_limits(
+      p_user_id, private.settings_exchange(p_exchange, p_symbol, p_alert), p_strategy_id) f
+  );
 end
 $$;
 -- How many exchanges and strategies a plan allows. Nothing is taken away by a smaller plan: what is over the limit, the
@@ -2633,26 +2634,6 @@ using ((select auth.uid()) = user_id);
 -- Counted limits on entries: how many a day, how many open, how much loss a day, how soon after the last. A claim shows
 -- them, so that an entry that will not pass is not planned; private.begin_order decides, under a lock of the trader.
 
--- The state of limits is asked for each entry, so most traders have to cost next to nothing: those without any.
-create function private.has_entry_limits(p_user_id uuid) returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return exists (
-    select from public.trade_settings_global g
-    where g.user_id = p_user_id
-      and (g.max_trades_per_day > 0 or g.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
-  ) or exists (
-    select from public.trade_settings_exchange e
-    where e.user_id = p_user_id
-      and (e.max_trades_per_day > 0 or e.max_open_positions > 0
-        or e.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
-  );
-end
-$$;
-
 create function private.trading_day() returns timestamptz
 language plpgsql
 stable
@@ -2785,9 +2766,6 @@ declare
   used numeric;
   found jsonb := '[]'::jsonb;
 begin
-  if not private.has_entry_limits(p_user_id) then
-    return found;
-  end if;
   select * into everywhere from public.trade_settings_global g where g.user_id = p_user_id;
   select * into here from public.trade_settings_exchange e where e.user_id = p_user_id and e.exchange = p_exchange;
   if here.max_trades_per_day > 0 then
@@ -5908,15 +5886,13 @@ end
 $$;
 
 -- Orders of other signals, which a comparison of their account may be writing too.
-create function private.keep_orders(p_items jsonb) returns void
+create function private.keep_orders(p_signals uuid[]) returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  concerned uuid[] := private.ids_in(p_items, '$[*].news[*].signal_id');
 begin
-  if concerned is not null then
-    perform from public.orders o where o.signal_id = any(concerned) order by o.id for update;
+  if p_signals is not null then
+    perform from public.orders o where o.signal_id = any(p_signals) order by o.id for update;
   end if;
 end
 $$;
@@ -5926,30 +5902,58 @@ create function private.keep_claims(p_claims jsonb) returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  others uuid[] := private.ids_in(p_claims, '$[*].news[*].signal_id');
 begin
   perform private.keep_batch(
-    private.ids_in(p_claims, '$[*].signal_id') || private.ids_in(p_claims, '$[*].news[*].signal_id'), null,
-    p_claims @? '$[*].news[*].fills[*]');
-  perform private.keep_orders(p_claims);
+    private.ids_in(p_claims, '$[*].signal_id') || others, null, p_claims @? '$[*].news[*].fills[*]');
+  perform private.keep_orders(others);
+end
+$$;
+
+-- Whether some limit on entries that private.entry_limits counts is set.
+create function private.has_entry_limits(p_user_id uuid) returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.trade_settings_global g
+    where g.user_id = p_user_id
+      and (g.max_trades_per_day > 0 or g.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
+  ) or exists (
+    select from public.trade_settings_exchange e
+    where e.user_id = p_user_id
+      and (e.max_trades_per_day > 0 or e.max_open_positions > 0
+        or e.extra_settings ?| '{max_daily_loss_usd,cooldown_sec}'::text[])
+  );
 end
 $$;
 
 -- One entry of a trader at a time comes in while he has limits that are counted: the next one finds it counted. Before
--- every other lock of the batch, because nothing but this function takes it.
-create function private.lock_entries(p_signals uuid[]) returns void
+-- every other lock of the batch, because nothing but this function takes it. Answers with those traders.
+create function private.lock_entries(p_claims jsonb) returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
+  claimed uuid;
   trader uuid;
+  limited uuid[] := '{}'::uuid[];
 begin
-  for trader in
-    select distinct s.user_id from public.signals s
-    where s.id = any(p_signals) and s.entered_at is null and not s.is_exit and private.has_entry_limits(s.user_id)
-    order by 1
-  loop
-    perform pg_advisory_xact_lock(hashtextextended('entries/' || trader::text, 0));
+  -- One at a time by index: a statement for the whole batch would be planned anew for each length of it.
+  foreach claimed in array coalesce(private.ids_in(p_claims, '$[*].signal_id'), '{}') loop
+    select s.user_id into trader from public.signals s where s.id = claimed and s.entered_at is null and not s.is_exit;
+    if found and trader <> all(limited) and private.has_entry_limits(trader) then
+      limited := limited || trader;
+    end if;
   end loop;
+  if limited <> '{}' then
+    perform pg_advisory_xact_lock(hashtextextended('entries/' || l.trader::text, 0))
+    from (select u as trader from unnest(limited) u order by u) l;
+  end if;
+  return limited;
 end
 $$;
 -- Taking signals for execution. A claim has a lease (until when) and a fence (grows with each claim).
@@ -5979,6 +5983,14 @@ stable
 set search_path = ''
 as $$
 begin
+  -- Most accounts have none, and a claim asks for each signal.
+  if not exists (
+    select from public.orders o
+    where o.account_id = s.account_id and o.signal_id <> s.id
+      and o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'unknown')
+  ) then
+    return '[]'::jsonb;
+  end if;
   return (
     select coalesce(jsonb_agg(private.order_for_worker(o) order by o.created_at, o.signal_id, o.leg), '[]')
     from public.orders o
@@ -6012,14 +6024,20 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  traded_as text := private.settings_exchange(s.exchange, s.symbol, s.alert);
+  settings jsonb;
+  counted boolean;
 begin
+  select f.settings, f.counted into settings, counted
+  from private.settings_and_limits(s.user_id, traded_as, s.strategy_id) f;
   return jsonb_build_object(
     'signal_id', s.id, 'user_id', s.user_id, 'fence', s.fence, 'attempt', s.attempt, 'lane', s.lane,
     'now', clock_timestamp(), 'lease_until', s.lease_until, 'received_at', s.received_at, 'alert_at', s.alert_at,
     'exchange', s.exchange, 'environment', s.environment, 'symbol', s.symbol, 'action', s.action,
     'is_exit', s.is_exit,
     'alert', s.alert - '{id,exchange,environment,symbol,action,timestamp,strategy,strategy_id,option_symbol}'::text[],
-    'settings', private.effective_settings(s.user_id, s.exchange, s.symbol, s.alert, s.strategy_id),
+    'settings', settings,
     'account', private.account_for_worker(s.account_id),
     'position', (
       select jsonb_build_object(
@@ -6033,8 +6051,8 @@ begin
       from public.orders o where o.user_id = s.user_id and o.signal_id = s.id),
     'working', private.working_orders(s),
     -- Exits always pass, and what was let in is not counted against itself.
-    'limits', case when s.is_exit or s.entered_at is not null then '[]' else private.entry_limits(
-      s.user_id, private.settings_exchange(s.exchange, s.symbol, s.alert), s.account_id, array[s.symbol], s.id) end,
+    'limits', case when not counted or s.is_exit or s.entered_at is not null then '[]'
+      else private.entry_limits(s.user_id, traded_as, s.account_id, array[s.symbol], s.id) end,
     'unprotected', case when s.action = 'protect' then private.unprotected(s) end
   );
 end
@@ -6252,7 +6270,7 @@ begin
   end if;
   -- Exits that were attached to it wait at the venue already.
   perform private.show_exits(written.user_id, written.account_id, written.symbol);
-  if not private.entry_stands(p_signal) then
+  if not private.entry_stands(p_signal.user_id, p_signal.id) then
     update public.signals s set entered_at = null where s.id = p_signal.id and s.entered_at is not null;
   end if;
   if (written.filled_quantity > 0 or written.state = 'filled') and jsonb_typeof(p_signal.plan -> 'protection') = 'object'
@@ -6400,8 +6418,9 @@ $$;
 
 -- One claim: {"signal_id","fence","plan","news":[…of earlier legs…],"orders":[the legs to send now, in one write]}. All
 -- of them are written down, or none. The first time with a plan that opens something, the trader's limits decide:
--- {"ok":false,"obstacle":{"name","scope","limit","used","ok"}}, and nothing is written.
-create function private.begin_order(p_claim jsonb) returns jsonb
+-- {"ok":false,"obstacle":{"name","scope","limit","used","ok"}}, and nothing is written. p_limited are the traders who have
+-- any, and who are locked.
+create function private.begin_order(p_claim jsonb, p_limited uuid[]) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -6417,7 +6436,9 @@ begin
   end if;
   held.plan := coalesce(held.plan, nullif(p_claim -> 'plan', 'null'));
   if held.entered_at is null and not held.is_exit and held.plan @? '$.legs[*] ? (@.purpose == "open")' then
-    obstacle := private.entry_obstacle(held);
+    if held.user_id = any(p_limited) then
+      obstacle := private.entry_obstacle(held);
+    end if;
     if obstacle is not null then
       return jsonb_build_object('signal_id', held.id, 'ok', false, 'obstacle', obstacle);
     end if;
@@ -6453,11 +6474,12 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  limited uuid[] := private.lock_entries(p_claims);
 begin
-  perform private.lock_entries(private.ids_in(p_claims, '$[*].signal_id'));
   perform private.keep_claims(p_claims);
   return (
-    select coalesce(jsonb_agg(private.begin_order(c) order by n), '[]')
+    select coalesce(jsonb_agg(private.begin_order(c, limited) order by n), '[]')
     from jsonb_array_elements(p_claims) with ordinality as claims (c, n)
   );
 end
@@ -6465,7 +6487,7 @@ $$;
 comment on function public.begin_orders is 'Writes planned orders in state submitting where the claim still holds. Only after ok may the worker open the socket, and only while enough of lease_left_ms remains.';
 
 -- Whether an entry counts: something of it was opened, or may still be.
-create function private.entry_stands(p_signal public.signals) returns boolean
+create function private.entry_stands(p_user_id uuid, p_signal_id uuid) returns boolean
 language plpgsql
 stable
 set search_path = ''
@@ -6473,7 +6495,7 @@ as $$
 begin
   return exists (
     select from public.orders o
-    where o.user_id = p_signal.user_id and o.signal_id = p_signal.id and o.purpose = 'open'
+    where o.user_id = p_user_id and o.signal_id = p_signal_id and o.purpose = 'open'
       and (o.filled_quantity > 0
         or o.state in ('submitting', 'accepted', 'working', 'partially_filled', 'filled', 'unknown'))
   );
@@ -6518,7 +6540,7 @@ begin
     status = p_result ->> 'status', reason_code = p_result ->> 'reason_code', reason = left(p_result ->> 'reason', 2000),
     lease_until = null, finished_at = clock_timestamp(),
     explanation = coalesce(nullif(p_result -> 'explanation', 'null'), s.explanation),
-    entered_at = case when s.entered_at is not null and private.entry_stands(held) then s.entered_at end,
+    entered_at = case when s.entered_at is not null and private.entry_stands(s.user_id, s.id) then s.entered_at end,
     acknowledged_at = (select min(o.acknowledged_at) from public.orders o where o.signal_id = s.id)
   where s.id = held.id
   returning * into ended;
@@ -6751,7 +6773,7 @@ begin
   perform private.keep_batch(
     private.ids_in(p_results, '$[*].news[*].signal_id'), private.ids_in(p_results, '$[*].account_id'),
     p_results @? '$[*].news[*].fills[*]');
-  perform private.keep_orders(p_results);
+  perform private.keep_orders(private.ids_in(p_results, '$[*].news[*].signal_id'));
   return (
     select coalesce(jsonb_agg(private.finish_account(r) order by n), '[]')
     from jsonb_array_elements(p_results) with ordinality as results (r, n)

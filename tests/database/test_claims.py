@@ -2,11 +2,13 @@
 
 # ruff: noqa: S608 - the names of tables in statements are this file's own
 
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 
+from sparky.domain.trade_settings import parse_settings
 from sparky.domain.work_order import parse_work_order
 from tests.database.world import World, call, filled, held, order
 
@@ -66,6 +68,11 @@ def test_a_work_order_carries_all_that_is_needed(world: World) -> None:
     assert (one["working"], one["limits"], one["unprotected"]) == ([], [], None)
     # The worker knows every field of it, and refuses what it does not know.
     assert parse_work_order(one).settings.enabled
+    # What nobody has chosen is not told, and the worker takes the same.
+    whole = world.value("select private.effective_settings(%s, 'paper', 'BTCUSDT')", trader.id)
+    told = parse_settings(one["settings"], "settings")
+    assert replace(told, hours=parse_settings(whole, "settings").hours) == parse_settings(whole, "settings")
+    assert (told.hours, [hours.preset for hours in parse_settings(whole, "settings").hours]) == ((), ["24/7"])
     assert one["now"] < one["lease_until"]
     assert one["alert_at"] == "2026-11-22T10:00:00+00:00"
 

@@ -304,7 +304,8 @@ def test_without_the_lock_two_would_be_let_in(world: World) -> None:
         world.accept(trader, symbol=f"S{number}")
     claims = world.claim()
     world.run(
-        "create or replace function private.lock_entries(p_signals uuid[]) returns void language sql as ''"
+        "create or replace function private.lock_entries(p_claims jsonb) returns uuid[] language sql"
+        " as $$ select array_agg(id) from auth.users $$"
     )
     # Held up, or the first might have committed before the second begins.
     world.run(

@@ -364,10 +364,29 @@ def test_options_of_tradier_have_settings_of_their_own(world: World) -> None:
 def test_a_change_of_settings_reaches_the_next_claim(world: World) -> None:
     trader = world.trader()
     world.accept(trader)
-    assert world.claim_one()["settings"] == DEFAULTS
-    insert(world.admin, "trade_settings_global", {"user_id": trader.id, "enabled": False})
+    assert world.claim_one()["settings"]["enabled"] is True
+    changed = {"enabled": False, "max_position_size_usd": 50}
+    insert(world.admin, "trade_settings_global", {"user_id": trader.id} | changed)
     world.accept(trader, symbol="ETHUSDT")
-    assert world.claim_one()["settings"] == DEFAULTS | {"enabled": False}
+    assert world.claim_one()["settings"] == DEFAULTS | changed | {"max_position_size_usd": "50"}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"trading_hours_preset": "24/5"},
+        {"allow_weekends": False},
+        {"extra_settings": {"max_leverage": 2}},
+        {"max_position_size_usd": 1},
+        {"take_profit_percent": 1},
+        {"stop_loss_percent": 1},
+    ],
+)
+def test_whatever_a_trader_chose_is_told_with_the_claim(world: World, chosen: dict[str, Any]) -> None:
+    trader = world.trader()
+    insert(world.admin, "trade_settings_global", {"user_id": trader.id} | chosen)
+    world.accept(trader)
+    assert world.claim_one()["settings"] == effective(world, trader.id, "paper")
 
 
 def test_every_column_of_a_global_row_is_one_of_an_exchange(shared: World) -> None:
