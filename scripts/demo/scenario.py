@@ -177,9 +177,9 @@ _REFUSED: Final = Act(
                 trader=ADA,
                 symbol="BTCUSDT",
                 action="buy",
-                fields=_sized("1", "64000") | {"stop_loss_percent": "2", "stop_loss_price": "62000"},
-                reply=Reply(422, "rejected", "unknown_field_combination"),
-                end=End("rejected", "unknown_field_combination"),
+                fields=_sized("1", "64000") | {"position_size_usd": "500"},
+                reply=Reply(422, "rejected", "size_conflict"),
+                end=End("rejected", "size_conflict"),
                 orders=0,
             ),
             Alert(
