@@ -146,8 +146,8 @@ class Harness(MadeOrders, ABC):
         assert self.server is not None, "mark the case with Subject.HTTP"
         return sum(len(self.server.asked(kind)) for kind in kinds)
 
-    def forget_requests(self) -> None:
-        """Let the venue forget how many requests it has had, as if time had passed."""
+    def lift_limits(self) -> None:
+        """Let the venue take as many requests as come."""
 
     async def everything_late(self) -> None:
         """Return when the venue has executed what reached it late."""

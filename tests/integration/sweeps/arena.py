@@ -79,6 +79,7 @@ class Arena:
             for kind in HARNESSES.values():
                 venue = await resources.enter_async_context(in_real_time(kind))
                 assert venue.server is not None
+                venue.lift_limits()
                 account_id = await save_keys(world, trader, venue)
                 journey = Journey(venue.name)
                 front = VenueGate(venue.server.url, venue.name, journey)
@@ -122,8 +123,6 @@ class Arena:
         self.gate.by_signal.clear()
         for one in contenders:
             one.journey.begin(stop_at)
-            if one.harness is not None:
-                one.harness.forget_requests()
         posts = [self.world.accept(self.trader, self._alert(plan, one)) for one in contenders]
         for one, signal_id in zip(contenders, await asyncio.gather(*posts), strict=True):
             one.signal_id = signal_id
@@ -158,11 +157,20 @@ class Arena:
         self, plan: SweptPlan, contenders: Sequence[Contender], seconds: float = 40
     ) -> list[str]:
         """Wait until every signal has ended, and return what is not as it must be."""
-        await self.world.finished([one.signal_id for one in contenders], seconds)
         found: list[str] = []
+        try:
+            await self.world.finished([one.signal_id for one in contenders], seconds)
+        except AssertionError as error:
+            found += [str(error), *self._last_words()]
         for one in contenders:
             found += [f"{one.name}: {what}" async for what in self._problems_of(plan, one)]
         return found
+
+    def _last_words(self) -> Sequence[str]:
+        """Return what the last worker has said of what stands in its way."""
+        events = list(self.world.workers[-1].events())
+        said = [one for one in events if one.get("level") != "info"][-8:]
+        return [json.dumps(one)[:400] for one in said]
 
     async def everything(self, contenders: Sequence[Contender]) -> Mapping[str, Any]:
         """Return all that a worker could change: signals, orders, positions, and the venues' own books."""

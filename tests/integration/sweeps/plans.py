@@ -45,5 +45,5 @@ CLOSE_BRACKET: Final = SweptPlan(
     name="close of a bracket", alert={"action": "close"}, leaves=None, orders=1, passages=12, bracketed=True
 )
 
-ROUND: Final = (MARKET, REVERSE, CLOSE)
+ROUND: Final = (MARKET, REVERSE, CLOSE, BRACKET, CLOSE_BRACKET)
 """In this order each one finds the position that it needs, and the last leaves none."""

@@ -1,8 +1,8 @@
 """`sparky worker` for the sweeps: the same worker, in which each signal makes its own calls.
 
 Batches hold one item and go out beside one another, so that a signal that stands at a passage holds up no
-other; and orders may stay invisible for a second only, which the fakes keep to, so that a look-up that finds
-nothing is believed sooner.
+other. Orders may stay invisible for a second only, which the fakes keep to, so that a look-up that finds
+nothing is believed sooner. Tradier's limit of requests, which a sweep uses up in a minute, does not count.
 """
 
 import sys
@@ -13,12 +13,19 @@ import sparky.app
 import sparky.engine.inbox
 from sparky.cli.main import main
 from sparky.venues.aster.adapter import AsterAdapter
+from sparky.venues.budget import Limit
 from sparky.venues.oanda.adapter import OandaAdapter
 from sparky.venues.paper.adapter import PaperAdapter
 from sparky.venues.tastytrade.adapter import TastytradeAdapter
 from sparky.venues.tradier.adapter import TradierAdapter
+from sparky.venues.tradier.client import Group
 
 VISIBILITY_SECONDS: Final = 1.0
+
+
+def _plenty(group: Group, environment: str) -> Limit:
+    del group, environment
+    return Limit(1_000_000, 60)
 
 
 class Alone:
@@ -41,4 +48,5 @@ if __name__ == "__main__":
         module.Batcher = Alone  # type: ignore[attr-defined]
     for adapter in (AsterAdapter, OandaAdapter, PaperAdapter, TastytradeAdapter, TradierAdapter):
         adapter.visibility_seconds = VISIBILITY_SECONDS  # type: ignore[misc]
+    Group.limit = _plenty  # type: ignore[assignment, method-assign]
     sys.exit(main(["worker"]))

@@ -21,6 +21,7 @@ from sparky.domain.sizing import Basis, money_of, price_for, worth
 from sparky.domain.work_order import EarlierOrder
 
 _WHOLE: Final = Decimal(100)
+_ZERO: Final = Decimal(0)
 _EXITS: Final = (Purpose.TAKE_PROFIT, Purpose.STOP_LOSS, Purpose.TRAILING_STOP)
 
 
@@ -37,12 +38,23 @@ def plan_close(case: Case, position: VenuePosition, terms: OrderTerms) -> Plan:
 
 
 def close_whole(case: Case, position: VenuePosition, terms: OrderTerms) -> Plan:
-    """Return the plan that closes all: entries that work are cancelled before, exits after it."""
+    """Return the plan that closes all: entries that work are cancelled before, exits after it.
+
+    Where exits bind what is open they are cancelled before as well: the venue would turn the close down. If
+    a close at the market comes to nothing they are placed again.
+    """
     entries = case.working(Purpose.OPEN)
-    exits = case.working(*_EXITS, Purpose.CLOSE, side=position.side.closed_by)
+    exits = not_attached(case.working(*_EXITS, Purpose.CLOSE, side=position.side.closed_by), entries)
     leg = _closing_leg(case, position.side, position.quantity, terms)
-    left = cancels_of(not_attached(exits, entries), after_leg=1)
-    return Plan(legs=(leg,), cancels=(*cancels_of(entries), *left))
+    if case.snapshot.capabilities.reduces_natively or not exits:
+        return Plan(legs=(leg,), cancels=(*cancels_of(entries), *cancels_of(exits, after_leg=1)))
+    waiting = [one for one in exits if one.purpose is not Purpose.CLOSE]
+    again = (
+        protect_again(case, position, waiting, rest=_ZERO)
+        if waiting and terms.order_type is OrderType.MARKET
+        else None
+    )
+    return Plan(legs=(leg,), cancels=cancels_of((*entries, *exits)), protection=again)
 
 
 def close_part(case: Case, position: VenuePosition, terms: OrderTerms, quantity: Decimal) -> Plan:

@@ -94,7 +94,12 @@ def reverse(case: Case, position: VenuePosition) -> Plan:
         )
     opening = plan_open(case, side, number=2)
     closing = close_whole(case, position, at_market(case))
-    return replace(opening, legs=(*closing.legs, *opening.legs), cancels=closing.cancels)
+    return replace(
+        opening,
+        legs=(*closing.legs, *opening.legs),
+        cancels=closing.cancels,
+        protection=opening.protection or closing.protection,
+    )
 
 
 def position_side(side: Side) -> PositionSide:

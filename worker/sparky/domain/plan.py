@@ -124,7 +124,8 @@ class ExitTerms:
 class Protection:
     """The exits to place once the leg `entry` has filled; `entry` is 0 for a position that is open already.
 
-    `side_closed_by` is the side of the exits' orders. `quantity` is what they are for where the entry is 0.
+    `side_closed_by` is the side of the exits' orders. `quantity` is what is left for them where the entry is
+    0, if the plan's legs fill: 0 for exits that are only placed again when a close of all comes to nothing.
     """
 
     entry: int

@@ -106,7 +106,7 @@ def protection_from_json(value: Any, path: str) -> Protection:
     return Protection(
         entry=fields.integer(source, "entry", path),
         side_closed_by=fields.choice(source, "side_closed_by", path, Side),
-        quantity=fields.optional(fields.positive, source, "quantity", path),
+        quantity=fields.optional(fields.not_negative, source, "quantity", path),
         exits=_each(source, "exits", path, _terms_from_json),
     )
 

@@ -64,7 +64,8 @@ async def exposed_position(
 ) -> Exposed | None:
     """Return what is left open of a position; None where nothing is.
 
-    The plan's quantity is what is left when all its legs have filled; what did not fill is left as well.
+    The plan's quantity is what is left when all its legs have filled; what did not fill is left as well,
+    but for what an order that still works will close.
 
     Raises:
         Ended: the venue does not tell.
@@ -72,8 +73,12 @@ async def exposed_position(
     symbol = plan.legs[0].symbol if plan.legs else hand.order.symbol
     left = protection.quantity
     for leg in plan.legs:
-        filled = done[leg.number].filled_quantity if leg.number in done else Decimal(0)
-        left = None if left is None else exact_sum(left, exact_difference(leg.quantity, filled))
+        order = done.get(leg.number)
+        if left is not None and (order is None or order.state.is_terminal):
+            filled = Decimal(0) if order is None else order.filled_quantity
+            left = exact_sum(left, exact_difference(leg.quantity, filled))
+    if left is not None and not left:
+        return None
     held = await ask_at_any_age(hand, lambda: account.position(symbol))
     if held is None or held.side.closed_by is not protection.side_closed_by:
         return None

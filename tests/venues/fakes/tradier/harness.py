@@ -115,8 +115,8 @@ class TradierHarness(Harness):
     def lasts(self, client_order_id: str) -> TimeInForce:
         return self.server.book.time_in_force(client_order_id)
 
-    def forget_requests(self) -> None:
-        self.server.used.clear()
+    def lift_limits(self) -> None:
+        self.server.allowed = 1_000_000
 
     async def truth(self) -> Sequence[Execution]:
         return self.server.book.fills_of(NUMBER)

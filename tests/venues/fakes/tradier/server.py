@@ -59,6 +59,7 @@ class FakeTradier(FakeServer):
         self.keeps: str | None = None
         self.history: list[dict[str, Any]] = []
         self.used: dict[tuple[str, str, int], int] = {}
+        self.allowed: int | None = None
         self._next_id = _FIRST_ID
 
     # Setting up
@@ -148,7 +149,7 @@ class FakeTradier(FakeServer):
         window = int(self.clock.now().timestamp()) // 60
         key = (token, group, window)
         self.used[key] = self.used.get(key, 0) + 1
-        allowed = 120 if self.production and group != "orders" else 60
+        allowed = self.allowed or (120 if self.production and group != "orders" else 60)
         return {
             "X-Ratelimit-Allowed": str(allowed),
             "X-Ratelimit-Used": str(self.used[key]),
