@@ -13,7 +13,7 @@ TEST_ALONE := $(BIN)/pytest -m alone
 # Demo and tests start many Python processes: where this is set, each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint format up down worker bench bench-latency bench-venues sweeps migration conformance types test-postgres15 clean
+.PHONY: help setup demo test lint format up down worker bench bench-latency bench-venues sim mutations sweeps migration conformance types test-postgres15 clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -66,6 +66,12 @@ down: .venv/.ready ## stop what `make up` started; the data stays
 bench: .venv/.ready ## measure signals per second and waiting times, beside other queues; ARGS="--parts drain"
 	@$(BIN)/python scripts/bootstrap.py bench
 	@$(BIN)/python -m scripts.benchmarks.bench $(ARGS)
+
+sim: .venv/.ready ## run seeded schedules of everything that may go wrong: SEEDS=10000, or SEED=123 SEEDS=1 for its events
+	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),1000) --first $(or $(SEED),0) $(ARGS)
+
+mutations: .venv/.ready ## take each guard away in turn, and show which seed of the simulation notices
+	@$(BIN)/python -m tests.simulation.mutations $(ARGS)
 
 bench-latency: .venv/.ready ## measure how long an alert waits before its order is begun
 	@$(BIN)/python -m scripts.benchmarks.latency $(ARGS)

@@ -1,7 +1,7 @@
 """What has to hold, by the truth of the venues' books."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
@@ -26,6 +26,7 @@ EXCUSES: Final = frozenset(
         "below_minimum",
         "above_maximum",
         "close_not_filled",
+        "exit_not_placed",
         "invalid_price",
         "outcome_unknown",
         "not_supported",
@@ -64,6 +65,7 @@ class Checker:
         yield from self._strangers()
         yield from self._out_of_order()
         yield from self._wrong_endings()
+        yield from self._ended_twice()
 
     def _books(self) -> Iterator[Book]:
         for venue in self._venues.values():
@@ -121,6 +123,12 @@ class Checker:
                 yield f"signal {signal.id} is {signal.status} for {signal.reason_code}: {signal.reason}"
             if signal.status in _ENDED and not signal.reason:
                 yield f"signal {signal.id} is {signal.status} and does not say why"
+
+    def _ended_twice(self) -> Iterator[str]:
+        ended = Counter(subject for subject, action, _ in self._store.audit if action == "signal.finished")
+        for signal_id, times in ended.items():
+            if times > 1:
+                yield f"signal {signal_id} ended {times} times"
 
     def _not_ended(self) -> Iterator[str]:
         in_review = {one.lane for one in self._store.signals if one.status == "review"}

@@ -1,6 +1,7 @@
 """What goes wrong, drawn from the seed. Each seed knows some kinds of faults only, so that rare ones meet."""
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum, unique
 from random import Random
 from typing import Final
@@ -45,7 +46,7 @@ class Fault(StrEnum):
 # Of a seed that knows a kind of fault, how often it strikes. What is asked all the time fails less often.
 _RATES: Final = (0.1, 0.25, 0.5)
 _RATES_OF_DATABASE: Final = (0.02, 0.1, 0.25)
-_RATES_OF_WORKERS: Final = (0.02, 0.05, 0.1)
+_RATES_OF_WORKERS: Final = (0.05, 0.15, 0.3)
 _OF_DATABASE: Final = frozenset(
     {Fault.DATABASE_UNREACHABLE, Fault.DATABASE_UNDONE, Fault.COMMIT_UNANSWERED, Fault.DATABASE_SLOW}
 )
@@ -55,11 +56,14 @@ _OF_WORKERS: Final = frozenset({Fault.WORKER_KILLED, Fault.WORKER_PAUSED, Fault.
 class Faults:
     """Decides what strikes, until `stop`, and counts it."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, rates: Mapping[Fault, float] | None = None) -> None:
+        """Draw which kinds strike, and how often, unless `rates` says it."""
         self._random = random
         calm = random.random() < 0.05
         share = 0.0 if calm else random.choice((0.15, 0.4, 0.8))
         self._rates = {kind: random.choice(_rates_of(kind)) for kind in Fault if random.random() < share}
+        if rates is not None:
+            self._rates = dict(rates)
         self._struck: Counter[Fault] = Counter()
         self._over = False
 

@@ -1,13 +1,16 @@
 """Workers: the real parts of one, over a database and venues in memory, as a process that can be killed."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from random import Random
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sparky.database.accounts import AccountQueue
 from sparky.database.gateway import Beginning, Begun, WorkerDatabase
 from sparky.database.keys import KeyVault
 from sparky.database.rpc import RpcClient
+from sparky.domain.errors import SparkyError
 from sparky.domain.identifiers import WorkerId
 from sparky.engine.access import AccountDesk
 from sparky.engine.batching import Batcher
@@ -33,7 +36,9 @@ _GRACE_SECONDS: Final = 20.0
 
 
 class SimulatedWorker:
-    """One worker process."""
+    """One worker process. `writes_first`: it waits until an order is written down before it goes on."""
+
+    writes_first = True
 
     def __init__(
         self,
@@ -55,7 +60,7 @@ class SimulatedWorker:
         desk = AccountDesk(venues, vault, timeout_seconds=TIMEOUT, clock=seams.clock)
         self._beginnings: Batcher[Beginning, Begun] = Batcher(database.begin, _BATCH)
         equipment = Equipment(
-            begin=self._beginnings.submit,
+            begin=self._beginnings.submit if self.writes_first else self._go_on_at_once,
             desk=desk,
             leases=leases,
             look_ups=LookUps(seams, leases),
@@ -65,7 +70,7 @@ class SimulatedWorker:
         self.inbox = Inbox(database, equipment, batch=_BATCH, max_in_flight=_MOST)
         self.inbox.poll_seconds = _POLL_SECONDS
         reconciler = Reconciler(AccountQueue(rpc, worker), desk, seams)
-        self.tasks = [
+        self.tasks: list[asyncio.Task[Any]] = [
             loop.start(self.process, part) for part in (leases.run(), self.inbox.run(), reconciler.run())
         ]
 
@@ -87,6 +92,14 @@ class SimulatedWorker:
         """Let it stop gracefully."""
         self.is_over = True
         self.tasks.append(self._loop.start(self.process, self._stop()))
+
+    async def _go_on_at_once(self, beginning: Beginning) -> Begun:
+        self.tasks.append(asyncio.create_task(self._write_later(beginning)))
+        return Begun(ok=True, lease_left=LEASE_SECONDS)
+
+    async def _write_later(self, beginning: Beginning) -> None:
+        with suppress(SparkyError):
+            await self._beginnings.submit(beginning)
 
     async def _stop(self) -> None:
         self.tasks[2].cancel()

@@ -24,6 +24,8 @@ class DatabaseLink:
         self.closed = False
         # Called by a worker at every step of an execution.
         self.at_step: Callable[[], None] = lambda: None
+        # Called where nothing of the worker's own could wake it.
+        self.between_two_lines: Callable[[], None] = lambda: None
 
     async def call(
         self,
@@ -41,6 +43,7 @@ class DatabaseLink:
         before_sending()
         if function in _STEPS:
             self.at_step()
+            self.between_two_lines()
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._loop.later(self._delay(), self._arrive, function, params, answer)
         try:

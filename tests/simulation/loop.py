@@ -111,6 +111,21 @@ class SimulationLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, next(self._numbers), timer))
         return timer
 
+    def stand_still(self, seconds: float) -> None:
+        """Let the process that is running stop right where it is, as SIGSTOP does, while all else goes on."""
+        process, task = self.current(), asyncio.current_task(self)
+        until = self._elapsed + seconds
+        self.later(seconds, lambda: None)
+        process.stands_still = True
+        # The task stays where it is on our stack while others run above it.
+        asyncio.tasks._leave_task(self, cast("Any", task))
+        try:
+            while self._elapsed < until and not self._is_stopping():
+                self._run_once()
+        finally:
+            asyncio.tasks._enter_task(self, cast("Any", task))
+            process.stands_still = False
+
     def end(self, main: asyncio.Task[Any]) -> None:
         """Let every other task be cancelled and end, also those of killed processes."""
         for process in self._processes:
@@ -122,6 +137,9 @@ class SimulationLoop(asyncio.BaseEventLoop):
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         del handle
 
+    def _is_stopping(self) -> bool:
+        return bool(cast("Any", self)._stopping)
+
     def _write_to_self(self) -> None:
         pass  # nobody waits in a selector
 
@@ -132,7 +150,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         able = [one for one in self._processes if one.ready and not one.stands_still]
         if not able:
-            if not cast("Any", self)._stopping:
+            if not self._is_stopping():
                 self._pass_time()
             return
         chosen = able[0] if len(able) == 1 else self._random.choice(able)

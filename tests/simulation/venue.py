@@ -56,6 +56,8 @@ _ORDER_FAULTS: Final = (
     Fault.REQUEST_LATE,
     Fault.SLOW,
 )
+# A refusal of a cancel means that the venue shows no such order.
+_CANCEL_FAULTS: Final = tuple(kind for kind in _ORDER_FAULTS if kind is not Fault.REFUSED)
 # What an adapter makes of the refusal of a known client id: the order is looked up.
 _KNOWN: Final = Unknown("the venue knows the client id already")
 _EQUITY: Final = Decimal(100_000)
@@ -73,6 +75,8 @@ class SimulatedVenue:
         self.closed = False
         # Called by a worker at every step of an execution.
         self.at_step: Callable[[], None] = lambda: None
+        # Called where nothing of the worker's own could wake it, right before the permit is asked.
+        self.between_two_lines: Callable[[], None] = lambda: None
         self._loop = loop
         self._faults = faults
         self._random = random
@@ -203,7 +207,7 @@ class SimulatedVenue:
                 book.end(found, OrderState.CANCELLED)
             return Accepted(self._shown(found)), None
 
-        return await self._write(take, permit, self._loop.time())
+        return await self._write(take, permit, self._loop.time(), refuses=False)
 
     def _take_order(self, book: Book, order: OrderRequest) -> Taken:
         if book.knows(order.client_order_id) is not None:
@@ -225,7 +229,9 @@ class SimulatedVenue:
         self.matching.look(book, made.symbol)
         return Accepted(self._shown(made)), made
 
-    async def _write(self, take: Callable[[], Taken], permit: Permit, began_at: float) -> Outcome:
+    async def _write(
+        self, take: Callable[[], Taken], permit: Permit, began_at: float, *, refuses: bool = True
+    ) -> Outcome:
         self.at_step()
         if self._loop.time() < self.away_until or self._faults.strikes(Fault.NOT_CONNECTED):
             await asyncio.sleep(self._random.uniform(0.0, 0.5))
@@ -235,8 +241,10 @@ class SimulatedVenue:
         # Names, connections and handshakes come before the first byte.
         await asyncio.sleep(self._random.choice((0.0, 0.01, 0.3, 2.0)))
         self._refuse_when_closed()
+        self.between_two_lines()
         permit()
-        return await Sending(self, take, began_at + TIMEOUT).outcome()
+        faults = _ORDER_FAULTS if refuses else _CANCEL_FAULTS
+        return await Sending(self, take, began_at + TIMEOUT).outcome(faults)
 
     async def _ask(self, answer: Callable[[], Answer]) -> Answer:
         self._refuse_when_closed()
@@ -296,9 +304,9 @@ class Sending:
         self._answer: asyncio.Future[Outcome] = self._loop.create_future()
         self._given_up_at = given_up_at
 
-    async def outcome(self) -> Outcome:
+    async def outcome(self, faults: tuple[Fault, ...]) -> Outcome:
         """Send, and return what comes back, if anything does."""
-        fault = self._faults.one_of(*_ORDER_FAULTS)
+        fault = self._faults.one_of(*faults)
         way = self._random.uniform(0.002, 0.15)
         if fault in _ANSWERS:
             self._later(way, self._deliver, _ANSWERS[fault])

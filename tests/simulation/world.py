@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, Final
 
 import structlog
+from structlog.typing import Processor
 
 from sparky.keys.sealing import SealingContext, seal
 from tests.simulation.checker import Checker
@@ -31,6 +32,8 @@ BOUND_SECONDS: Final = 1200.0
 """After the faults have stopped everything ends within this time, which is virtual."""
 _FAULT_SECONDS: Final = 75.0
 _LOOK_SECONDS: Final = 5.0
+# Shorter than a lease, just past it, and long enough for another worker to have done the work.
+_PAUSES: Final = (0.5, 3.0, LEASE_SECONDS + 0.5, LEASE_SECONDS + 15.0, LEASE_SECONDS + 30.0)
 _STARTS_AGAIN: Final = (0.1, 20.0)
 _NEVER_LOGGED: Final = frozenset(
     {
@@ -60,14 +63,15 @@ class Report:
 class World:
     """Everything of one simulation."""
 
-    def __init__(self, seed: int, loop: SimulationLoop) -> None:
+    def __init__(self, seed: int, loop: SimulationLoop, rates: Mapping[Fault, float] | None = None) -> None:
         self.random = Random(seed)
         self.loop = loop
         self.events = Events()
-        self.faults = Faults(Random(self.random.random()))
+        self.faults = Faults(Random(self.random.random()), rates)
         self.database = MemoryDatabase(loop.now, self._hint)
         self.link = DatabaseLink(self.database, loop, self.faults)
         self.link.at_step = self._at_step
+        self.link.between_two_lines = self._between_two_lines
         self.traders = draw_traders(self.random)
         self.alerts = draw_alerts(self.random, self.traders)
         self.venues: dict[str, SimulatedVenue] = {}
@@ -120,6 +124,7 @@ class World:
             seed = self.random.random()
             self.venues[name] = SimulatedVenue(trader.profile, self.loop, self.faults, Random(seed))
             self.venues[name].at_step = self._at_step
+            self.venues[name].between_two_lines = self._between_two_lines
         self.venues[name].open_book(trader.account.id)
         self.database.add_account(trader.account, trader.settings)
         self.database.keys[trader.account.id] = _sealed(trader.account.user_id, trader.account.exchange)
@@ -182,6 +187,14 @@ class World:
             if worker is not None and self.faults.strikes(kind):
                 self.loop.later(self.random.choice((0.0, 0.001, 0.1, 0.5, 3.0)), act, worker)
 
+    def _between_two_lines(self) -> None:
+        """Let the worker that runs stop where it is, as SIGSTOP does."""
+        if self.faults.strikes(Fault.WORKER_PAUSED):
+            seconds = self.random.choice(_PAUSES[2:])
+            name = self.loop.current().name
+            self.events.note(self.loop.time(), f"{name} stands still for {seconds} s between two lines")
+            self.loop.stand_still(seconds)
+
     def _kill(self, worker: SimulatedWorker) -> None:
         if not worker.process.stands_still:
             self.events.note(self.loop.time(), f"{worker.process.name} is killed")
@@ -196,7 +209,7 @@ class World:
 
     def _pause(self, worker: SimulatedWorker) -> None:
         if not worker.process.stands_still:
-            seconds = self.random.choice((0.5, 3.0, LEASE_SECONDS + 0.5, LEASE_SECONDS + 15.0))
+            seconds = self.random.choice(_PAUSES)
             self.events.note(self.loop.time(), f"{worker.process.name} stands still for {seconds} s")
             worker.pause(seconds)
 
@@ -214,13 +227,13 @@ class World:
             venue.closed = True
 
 
-def simulate(seed: int) -> Report:
-    """Run one seed."""
+def simulate(seed: int, rates: Mapping[Fault, float] | None = None) -> Report:
+    """Run one seed, with the faults that it draws or those of `rates`."""
     reports = []
 
     async def scenario(loop: SimulationLoop) -> None:
-        world = World(seed, loop)
-        with _logging_to(world):
+        world = World(seed, loop, rates)
+        with _logging_to(world.log):
             try:
                 violations = await world.run()
             finally:
@@ -236,7 +249,8 @@ def simulate(seed: int) -> Report:
             )
         )
 
-    run_simulated(Random(seed ^ _OF_LOOP), scenario)
+    with _logging_to(_drop):
+        run_simulated(Random(seed ^ _OF_LOOP), scenario)
     return reports[0]
 
 
@@ -255,10 +269,16 @@ def _ending(status: str, code: str | None) -> str:
     return status if code is None else f"{status}: {code}"
 
 
+def _drop(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Note nothing: what workers log while they are torn down says nothing."""
+    del logger, method, event
+    raise structlog.DropEvent
+
+
 @contextmanager
-def _logging_to(world: World) -> Iterator[None]:
+def _logging_to(note: Processor) -> Iterator[None]:
     before = structlog.get_config()
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, world.log])
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, note])
     try:
         yield
     finally:

@@ -23,9 +23,10 @@ _MAY_BE_OPEN: Final = frozenset({"submitting", "accepted", "working", "partially
 class Claims:
     """The functions about claims. `one_executing_per_lane` is the unique index, and what obeys it."""
 
+    one_executing_per_lane = True
+
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.one_executing_per_lane = True
 
     def claim(self, worker: str, limit: int, lease_seconds: int) -> list[dict[str, Any]]:
         """Take up to `limit` signals: abandoned ones, and the oldest that may go of each free lane."""
@@ -57,8 +58,8 @@ class Claims:
         until = self._store.clock() + timedelta(seconds=lease_seconds)
         renewed = []
         for claim in claims:
-            held = self._held(claim)
-            if held is not None:
+            held = self._store.held(claim)
+            if held is not None and held.status == "executing":
                 self._store.signals.put(held.id, replace(held, lease_until=until))
                 renewed.append({"signal_id": held.id, "lease_until": until.isoformat()})
         return renewed
@@ -67,8 +68,8 @@ class Claims:
         """Give claims back; what was begun stays in its lane, to be taken at once."""
         given = []
         for claim in claims:
-            held = self._held(claim)
-            if held is None:
+            held = self._store.held(claim)
+            if held is None or held.status != "executing":
                 continue
             begun = bool(self._store.orders_of(held.id))
             self._store.signals.put(
@@ -83,12 +84,6 @@ class Claims:
             )
             given.append(held.id)
         return given
-
-    def _held(self, claim: Mapping[str, Any]) -> Signal | None:
-        held = self._store.signals.get(str(claim["signal_id"]))
-        if held is None or held.status != "executing" or held.fence != claim["fence"]:
-            return None
-        return held
 
     def _retire_hopeless(self) -> None:
         for one in [s for s in self._store.signals if s.status == "executing"]:

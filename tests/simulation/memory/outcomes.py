@@ -33,11 +33,10 @@ _SIDES: Final = frozenset({"buy", "sell"})
 
 
 class Outcomes:
-    """Begin and finish. `checks_fence` is the guard that every write carries."""
+    """Begin and finish."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.checks_fence = True
 
     def begin(self, claim: Mapping[str, Any]) -> dict[str, Any]:
         """Write the legs of one claim down, all of them or none."""
@@ -97,14 +96,8 @@ class Outcomes:
             updated_at=self._store.clock(),
         )
 
-    def _held(self, claim: Mapping[str, Any]) -> Signal | None:
-        held = self._store.signals.get(str(claim["signal_id"]))
-        if held is None or (self.checks_fence and held.status != "executing"):
-            return None
-        return held if held.fence == claim["fence"] or not self.checks_fence else None
-
     def _begin(self, claim: Mapping[str, Any]) -> dict[str, Any]:
-        held = self._held(claim)
+        held = self._store.held(claim)
         if held is None:
             return {"signal_id": claim["signal_id"], "ok": False}
         plan = held.plan if held.plan is not None else claim.get("plan")
@@ -194,7 +187,7 @@ class Outcomes:
             raise DataProblem("new row violates a check constraint", "23514")
 
     def _finish(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        held = self._held(result)
+        held = self._store.held(result)
         if held is None:
             return {"signal_id": result["signal_id"], "ok": False}
         for news in result.get("news") or ():

@@ -69,7 +69,12 @@ class Table(Generic[K, V]):
 
 
 class Store:
-    """Every table. `settings` are those of an account, as work orders carry them, without what is counted."""
+    """Every table. `settings` are those of an account, as work orders carry them, without what is counted.
+
+    `checks_fence`: a claim writes only while its signal is executed, and nobody holds a higher one.
+    """
+
+    checks_fence = True
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -121,6 +126,13 @@ class Store:
     def notify(self, user_id: str, kind: str, subject: str) -> None:
         """Tell the trader."""
         self.notifications.put(len(self.notifications), (user_id, kind, subject))
+
+    def held(self, claim: Mapping[str, Any]) -> Signal | None:
+        """Return the signal of a claim that still holds."""
+        found = self.signals.get(str(claim["signal_id"]))
+        if found is None or not self.checks_fence:
+            return found
+        return found if found.status == "executing" and found.fence == claim["fence"] else None
 
     def orders_of(self, signal_id: str) -> list[Order]:
         """Return the orders of a signal, by leg."""
