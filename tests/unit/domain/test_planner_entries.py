@@ -311,6 +311,21 @@ def test_the_contract_that_was_chosen_is_what_is_traded() -> None:
     assert planned({"rules": OPTION_RULES, "quote": quote}, **order).legs[0].symbol == OPTION
 
 
+@pytest.mark.parametrize("exchange", ["tradier", "paper"])
+def test_an_option_that_is_not_held_is_not_sold_in_place_of_its_underlying(exchange: str) -> None:
+    rules = InstrumentRules(symbol="AAPL", quantity_step=Decimal(1), price_tick=Decimal("0.01"))
+    order: dict[str, Any] = {
+        "exchange": exchange,
+        "symbol": "AAPL",
+        "action": "sell",
+        "alert": ONE | {"right": "call"},
+    }
+    unsaid = rejected({"rules": rules}, settings={"allow_short": None}, **order)
+    assert_rejected(unsaid, Reason.SHORT_NOT_ALLOWED, "allow_short", "options")
+    with pytest.raises(ValueError, match="contract"):
+        planned({"rules": rules}, settings={"allow_short": True}, **order)
+
+
 def test_a_dry_run_shows_the_plan_its_checks_and_everything_that_would_be_sent() -> None:
     alert = {
         "quantity": "1",

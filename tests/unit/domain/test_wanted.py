@@ -9,6 +9,8 @@ from tests.unit.domain.work_orders import work_order
 
 ONE = {"quantity": "1"}
 HELD = {"side": "long", "quantity": "1", "entry_price": "1"}
+CALL = ONE | {"right": "call"}
+SELLS_CALL: dict[str, Any] = {"alert": CALL, "exchange": "tradier", "symbol": "AAPL", "action": "sell"}
 LIMIT = {"order_type": "limit", "price": "5"}
 
 
@@ -54,6 +56,15 @@ LIMIT = {"order_type": "limit", "price": "5"}
         (
             {"alert": {"right": "call"}, "exchange": "tradier", "symbol": "AAPL", "action": "close"},
             Wanted(position=True, positions=True),
+        ),
+        (
+            SELLS_CALL | {"settings": {"allow_short": None}},
+            Wanted(position=True, positions=True, quote=True),
+        ),
+        (SELLS_CALL, Wanted(position=True, chain=True, quote=True)),
+        (
+            SELLS_CALL | {"alert": CALL | {"market_position": "long"}, "settings": {"allow_short": None}},
+            Wanted(position=True, chain=True, quote=True),
         ),
         (
             {"alert": ONE, "exchange": "tradier", "symbol": "AAPL260417C00200000"},

@@ -55,6 +55,8 @@ class Case:
     @property
     def shorts_by_default(self) -> bool:
         """Whether going short is usual here, where no setting says."""
+        if self.alert.right is not None:
+            return False
         return self.order.exchange == _PAPER or self.kind not in _NO_SHORTS
 
     def rules_of(self, order_type: OrderType) -> InstrumentRules:

@@ -12,6 +12,7 @@ from sparky.domain.hours import closed_now, in_session
 from sparky.domain.identifiers import client_order_id
 from sparky.domain.leverage import leverage_of
 from sparky.domain.limits import check_limits
+from sparky.domain.options import parse_option
 from sparky.domain.order_terms import OrderTerms, terms_of
 from sparky.domain.orders import OrderType, PositionSide, Side
 from sparky.domain.plan import ExitTerms, Leg, Plan, Purpose, Rejection
@@ -51,9 +52,12 @@ def prepare_entry(case: Case, side: Side) -> Prepared:
 
     Raises:
         Declined: something does not allow it.
+        ValueError: the alert describes an option, and none was chosen.
     """
     check_opening(case)
     check_short(case, side)
+    if case.alert.right is not None and parse_option(case.symbol) is None:
+        raise ValueError(f"opening an option on {case.symbol} without a contract")
     terms = _on_tick(case, side, _option_terms(case, side, terms_of(case)))
     leverage = leverage_of(case)
     check_slippage(case, side, terms)

@@ -58,7 +58,7 @@ def make_plan(order: WorkOrder, snapshot: Snapshot, now: datetime) -> Decision:
     because the alert says that the long position should not stay.
 
     Raises:
-        ValueError: the rules or the position are of another symbol.
+        ValueError: the rules or the position are of another symbol, or what `wanted` names is missing.
     """
     case = Case(order=order, snapshot=snapshot, now=now)
     _check_symbols(case)

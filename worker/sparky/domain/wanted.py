@@ -1,6 +1,6 @@
 """What planning a signal has to ask of the venue first."""
 
-from sparky.domain.alert import Action, AlertTerms
+from sparky.domain.alert import Action, AlertTerms, MarketPosition
 from sparky.domain.asked_size import asked_size, sizes_of
 from sparky.domain.asset_kind import AssetKind, asset_kind
 from sparky.domain.orders import OrderType
@@ -29,7 +29,8 @@ def wanted(order: WorkOrder) -> Wanted:
 def _wanted_to_trade(order: WorkOrder) -> Wanted:
     exits = is_exit(order)
     chosen = order.alert.right is not None
-    leaves = exits or (chosen and order.action is Action.SELL and not order.settings.allow_short)
+    # A contract is chosen to be opened; what is sold is the one that is held, unless it may be sold short.
+    leaves = exits or (chosen and _sells(order) and not order.settings.allow_short)
     return Wanted(
         position=exits
         or chosen
@@ -42,6 +43,11 @@ def _wanted_to_trade(order: WorkOrder) -> Wanted:
         quote=_needs_quote(order, exits=exits),
         balance=_needs_balance(order),
     )
+
+
+def _sells(order: WorkOrder) -> bool:
+    state = order.alert.market_position
+    return order.action is Action.SELL if state is None else state is MarketPosition.SHORT
 
 
 def _depends_on_position(order: WorkOrder) -> bool:
