@@ -220,4 +220,5 @@ async def test_a_target_that_filled_while_exits_were_cancelled_does_not_cost_the
     assert [(kind, quantity) for _, kind, quantity, _ in world.venue.exits] == [
         (ExitKind.STOP_LOSS, Decimal("0.5"))
     ]
+    assert signal.reason.count("The stop-loss order to sell 1 BTCUSDT is cancelled.") == 1
     assert world.venue.net == Decimal("0.5")

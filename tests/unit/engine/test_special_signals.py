@@ -32,7 +32,8 @@ async def test_only_close_all_names_symbols() -> None:
 
 
 def protect_signal(world: World, **entry: Any) -> Row:
-    resting = world.resting(state="filled", filled_quantity="1", average_price="100", **entry)
+    filled = {"state": "filled", "filled_quantity": "1", "average_price": "100"}
+    resting = world.resting(**filled | entry)
     protection = {
         "entry": 1,
         "side_closed_by": "sell",
@@ -69,6 +70,19 @@ async def test_an_entry_that_filled_after_its_signal_ended_is_protected() -> Non
     assert (quantity, price) == (Decimal(1), Decimal(98))
     assert placed == client_order_id(SignalId(str(signal.order["signal_id"])), 3)
     assert world.venue.exit_requests[0].entry is not None
+
+
+@pytest.mark.parametrize("known", ["order", "position"])
+async def test_a_price_that_was_not_told_with_the_fill_is_asked_for(known: str) -> None:
+    world = World()
+    signal = protect_signal(world, average_price=None)
+    if known == "order":
+        world.venue.fill(next(iter(world.venue.orders)))
+    else:
+        world.venue.net = Decimal(1)
+    await world.run()
+    assert signal.status == "done"
+    assert [price for *_, price in world.venue.exits] == [Decimal(98)]
 
 
 async def test_an_entry_whose_stop_comes_too_late_is_closed_when_the_venue_refuses_it() -> None:

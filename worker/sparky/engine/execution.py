@@ -160,7 +160,7 @@ class Execution:
                 continue
             cancelled = await canceller.cancel(order)
             hand.know(cancelled.as_known)
-            hand.record.say(cancelled.sentence)
+            hand.record.say_of(order.client_order_id, cancelled.sentence)
             has_filled_more = has_filled_more or cancelled.has_filled_more
             if cancelled.gone is not Gone.YES and after_leg == 0:
                 self._end_if_in_the_way(plan, cancelled.gone)
@@ -223,7 +223,7 @@ class Execution:
     async def _exposed(self, account: OpenAccount, plan: Plan, protection: Protection) -> Exposed | None:
         hand = self._hand
         if hand.order.unprotected is not None:
-            return unprotected_entry(hand.order.unprotected, protection)
+            return await unprotected_entry(hand, account, hand.order.unprotected, protection)
         if not protection.entry:
             return await exposed_position(hand, account, plan, protection, self._done)
         leg = next(one for one in plan.legs if one.number == protection.entry)

@@ -43,19 +43,7 @@ async def exposed_by(hand: InHand, account: OpenAccount, leg: Leg, entry: VenueO
     if not entry.filled_quantity:
         return None
     ref = hand.ref_of(leg, entry.venue_order_id or None)
-    price = entry.average_price
-    for tries in range(1, _TRIES + 1):
-        if price is not None:
-            break
-        await hand.pause(tries)
-        seen = await ask_at_any_age(hand, lambda: account.find_order(ref))
-        price = None if seen is None else seen.average_price
-    if price is None:
-        held = await ask_at_any_age(hand, lambda: account.position(leg.symbol))
-        price = None if held is None else held.entry_price
-    if price is None:
-        why = "the venue does not tell at what price it was filled, so its exits were not placed"
-        raise hand.in_review(leg.client_order_id, why)
+    price = entry.average_price or await _ask_price(hand, account, leg.symbol, ref)
     return Exposed(symbol=leg.symbol, quantity=entry.filled_quantity, average_price=price, entry=ref)
 
 
@@ -87,17 +75,32 @@ async def exposed_position(
     return Exposed(symbol=symbol, quantity=quantity, average_price=held.entry_price)
 
 
-def unprotected_entry(unprotected: Unprotected, protection: Protection) -> Exposed | None:
-    """Return what an entry has opened that filled after its signal had ended."""
+async def unprotected_entry(
+    hand: InHand, account: OpenAccount, unprotected: Unprotected, protection: Protection
+) -> Exposed:
+    """Return what an entry has opened that filled after its signal had ended.
+
+    Raises:
+        Ended: the venue does not tell at what price.
+    """
     entry = unprotected.entry
-    if entry.average_price is None or not entry.filled_quantity:
-        return None
-    return Exposed(
-        symbol=entry.symbol,
-        quantity=protection.quantity or entry.filled_quantity,
-        average_price=entry.average_price,
-        entry=ref_of_order(entry),
-    )
+    ref = ref_of_order(entry)
+    price = entry.average_price or await _ask_price(hand, account, entry.symbol, ref)
+    quantity = protection.quantity or entry.filled_quantity
+    return Exposed(symbol=entry.symbol, quantity=quantity, average_price=price, entry=ref)
+
+
+async def _ask_price(hand: InHand, account: OpenAccount, symbol: str, ref: OrderRef) -> Decimal:
+    for tries in range(1, _TRIES + 1):
+        seen = await ask_at_any_age(hand, lambda: account.find_order(ref))
+        if seen is not None and seen.average_price:
+            return seen.average_price
+        await hand.pause(tries)
+    held = await ask_at_any_age(hand, lambda: account.position(symbol))
+    if held is not None and held.entry_price:
+        return held.entry_price
+    why = "the venue does not tell at what price it was filled, so its exits were not placed"
+    raise hand.in_review(ref.client_order_id, why)
 
 
 async def ask_at_any_age(hand: InHand, question: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -1,7 +1,7 @@
 """What is known of the orders of one signal while it is executed."""
 
 from sparky.domain.answers import Refused, VenueOrder
-from sparky.domain.identifiers import SignalId
+from sparky.domain.identifiers import ClientOrderId, SignalId
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import OrderState
 from sparky.domain.plan import Leg
@@ -22,6 +22,7 @@ class Record:
     def __init__(self) -> None:
         self._news: dict[tuple[SignalId | None, int], OrderNews] = {}
         self._sentences: list[str] = []
+        self._told_of: dict[ClientOrderId, int] = {}
         self.reason_code: Reason | None = None
 
     @property
@@ -35,6 +36,14 @@ class Record:
     def say(self, sentence: str) -> None:
         """Tell the trader something that was done or was left undone."""
         self._sentences.append(sentence)
+
+    def say_of(self, order: ClientOrderId, sentence: str) -> None:
+        """Tell what became of an order, in the place of what was told of it before."""
+        if order in self._told_of:
+            self._sentences[self._told_of[order]] = sentence
+        else:
+            self._told_of[order] = len(self._sentences)
+            self._sentences.append(sentence)
 
     def state_of(self, leg: Leg) -> OrderState | None:
         """Return what was noted of a leg last, if anything was."""
