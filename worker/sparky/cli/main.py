@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparky.app import run_worker
-from sparky.cli import keys, tokens
+from sparky.cli import keys, signals, tokens
 from sparky.cli.venue import command as venue
 from sparky.domain.errors import SparkyError
 from sparky.runtime.logging import configure_logging
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.set_defaults(run=_run_worker)
     keys.add_commands(commands)
     tokens.add_commands(commands)
+    signals.add_commands(commands)
     venue.add_commands(commands)
     return parser
 
