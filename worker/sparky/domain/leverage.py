@@ -18,6 +18,26 @@ def leverage_of(case: Case) -> int | None:
     asked, most = case.alert.leverage, case.settings.max_leverage
     if asked is None:
         return None
+    _check_possible(case, asked)
+    if most == 0 or asked <= most:
+        case.findings.passed("max_leverage", asked, None if most == 0 else f"{most:f}")
+        return asked
+    cut = int(most.to_integral_value(ROUND_FLOOR))
+    if cut < _LEAST:
+        case.findings.refuse(
+            "max_leverage",
+            asked,
+            f"{most:f}",
+            Reason.ABOVE_MAXIMUM,
+            f"The leverage {asked} is above the setting max_leverage {most:f}, and there is none below "
+            f"{_LEAST}: raise the setting (0 means no limit).",
+        )
+    case.findings.passed("max_leverage", f"{asked} cut to {cut}", f"{most:f}")
+    case.findings.note(f"The leverage was cut from {asked} to {cut} by the setting max_leverage {most:f}.")
+    return cut
+
+
+def _check_possible(case: Case, asked: int) -> None:
     if not case.snapshot.capabilities.sets_leverage:
         case.findings.refuse(
             "leverage",
@@ -35,19 +55,3 @@ def leverage_of(case: Case) -> int | None:
             Reason.INVALID_VALUE,
             f"The leverage {asked} is below {_LEAST}: send a whole number from {_LEAST} on.",
         )
-    if most == 0 or asked <= most:
-        case.findings.passed("max_leverage", asked, None if most == 0 else f"{most:f}")
-        return asked
-    cut = int(most.to_integral_value(ROUND_FLOOR))
-    if cut < _LEAST:
-        case.findings.refuse(
-            "max_leverage",
-            asked,
-            f"{most:f}",
-            Reason.ABOVE_MAXIMUM,
-            f"The leverage {asked} is above the setting max_leverage {most:f}, and there is none below "
-            f"{_LEAST}: raise the setting (0 means no limit).",
-        )
-    case.findings.passed("max_leverage", f"{asked} cut to {cut}", f"{most:f}")
-    case.findings.note(f"The leverage was cut from {asked} to {cut} by the setting max_leverage {most:f}.")
-    return cut
