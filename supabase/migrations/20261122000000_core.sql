@@ -3894,7 +3894,8 @@ immutable
 set search_path = ''
 as $$
 begin
-  return btrim(p_text, E' \t\r\n\f\v');
+  -- PostgreSQL 15 takes \v for the letter.
+  return btrim(p_text, E' \t\r\n\f\x0b');
 end
 $$;
 
@@ -3906,7 +3907,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  return translate(lower(p_text), E'_- \t\r\n\f\v\u00a0', '');
+  return translate(lower(p_text), E'_- \t\r\n\f\x0b\u00a0', '');
 end
 $$;
 
