@@ -222,3 +222,29 @@ async def test_a_target_that_filled_while_exits_were_cancelled_does_not_cost_the
     ]
     assert signal.reason.count("The stop-loss order to sell 1 BTCUSDT is cancelled.") == 1
     assert world.venue.net == Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    ("close", "left"), [("fill", []), ("refuse", ["1"]), ("cancelled", ["1"]), ("partial", ["0.5"])]
+)
+async def test_exits_that_bind_a_position_come_back_for_what_a_whole_close_leaves(
+    close: str, left: list[str]
+) -> None:
+    world = partly_closing()
+    world.venue.script.append(close)
+    signal = world.exit_signal(position=LONG)
+    await world.run()
+    assert signal.status == ("done" if close in {"fill", "partial"} else "failed")
+    assert [quantity for _, _, quantity, _ in world.venue.exits] == [Decimal(one) for one in left]
+
+
+@pytest.mark.parametrize(("close", "left"), [("fill", []), ("refuse", ["1"]), ("partial", ["0.5"])])
+async def test_a_reverse_that_does_not_close_gives_the_old_position_its_exits_back(
+    close: str, left: list[str]
+) -> None:
+    world = partly_closing()
+    world.venue.script.append(close)
+    signal = world.reverse_signal()
+    await world.run()
+    assert signal.status == ("done" if close == "fill" else "failed")
+    assert [quantity for _, _, quantity, _ in world.venue.exits] == [Decimal(one) for one in left]

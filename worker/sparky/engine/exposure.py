@@ -10,7 +10,7 @@ import structlog
 from sparky.domain.answers import NotSent, VenueOrder
 from sparky.domain.errors import VenueUnavailable
 from sparky.domain.orders import OrderRef
-from sparky.domain.plan import Leg, Plan, Protection
+from sparky.domain.plan import Leg, Plan, Protection, Purpose
 from sparky.domain.rules import exact_difference, exact_sum
 from sparky.domain.work_order import Unprotected
 from sparky.engine.in_hand import InHand, ref_of_order
@@ -52,15 +52,15 @@ async def exposed_position(
 ) -> Exposed | None:
     """Return what is left open of a position; None where nothing is.
 
-    The plan's quantity is what is left when all its legs have filled; what did not fill is left as well,
-    but for what an order that still works will close.
+    The plan's quantity is what is left when its closes have filled. What did not fill is left as well, but
+    for what an order that still works will close.
 
     Raises:
         Ended: the venue does not tell.
     """
     symbol = plan.legs[0].symbol if plan.legs else hand.order.symbol
     left = protection.quantity
-    for leg in plan.legs:
+    for leg in (one for one in plan.legs if one.purpose is Purpose.CLOSE):
         order = done.get(leg.number)
         if left is not None and (order is None or order.state.is_terminal):
             filled = Decimal(0) if order is None else order.filled_quantity
