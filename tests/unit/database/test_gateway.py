@@ -11,8 +11,11 @@ from sparky.database.rpc import RpcClient
 from sparky.domain.answers import Balance, KeyCheck
 from sparky.domain.errors import DatabaseContractError
 from sparky.domain.identifiers import SignalId, WorkerId
+from sparky.domain.news import OrderNews
+from sparky.domain.orders import OrderState
 from sparky.domain.plan import Plan
 from sparky.domain.planner import make_plan
+from sparky.domain.trade_settings import Limit
 from sparky.domain.work_order import Claim
 from tests.unit.domain.work_orders import NOW, snapshot, work_order
 
@@ -69,6 +72,47 @@ async def test_results_and_further_claims_go_in_one_call() -> None:
     assert ([item.ok for item in finished], claims) == ([True], [{"signal_id": "x"}])
     params = functions.calls[0][1]
     assert (params["p_limit"], params["p_worker"], params["p_lease_seconds"]) == (4, "w", 15)
+
+
+async def test_a_limit_that_keeps_an_entry_out_comes_typed() -> None:
+    obstacle = {"name": "cooldown_sec", "scope": "all", "limit": "60", "used": "12.5", "ok": False}
+    gateway, _ = database([{"ok": False, "obstacle": obstacle}])
+    (begun,) = await gateway.begin([beginning()])
+    assert begun.obstacle == Limit("cooldown_sec", "all", Decimal(60), Decimal("12.5"), ok=False)
+    assert (begun.ok, begun.error) == (False, None)
+
+
+async def test_a_limit_of_another_shape_is_a_contract_error() -> None:
+    gateway, _ = database([{"ok": False, "obstacle": {"name": "cooldown_sec"}}])
+    with pytest.raises(DatabaseContractError, match="begin_orders"):
+        await gateway.begin([beginning()])
+
+
+async def test_a_result_carries_what_was_checked_and_what_is_to_be_closed() -> None:
+    gateway, functions = database({"finished": [{"ok": True}], "claims": []})
+    explanation: dict[str, Any] = {"checks": [], "plan": None}
+    result = Result(claim=CLAIM, status="done", explanation=explanation, close_symbols=("BTCUSDT",))
+    await gateway.finish([result], 0)
+    (sent,) = functions.calls[0][1]["p_results"]
+    assert (sent["explanation"], sent["close_symbols"]) == (explanation, ["BTCUSDT"])
+
+
+async def test_a_result_without_them_leaves_both_out() -> None:
+    gateway, functions = database({"finished": [{"ok": True}], "claims": []})
+    await gateway.finish([Result(claim=CLAIM, status="done")], 0)
+    (sent,) = functions.calls[0][1]["p_results"]
+    assert not {"explanation", "close_symbols"} & sent.keys()
+
+
+async def test_news_of_an_order_of_another_signal_name_it() -> None:
+    gateway, functions = database({"finished": [{"ok": True}], "claims": []})
+    other = SignalId("7d1f7d3c-0c7c-4a4e-9f0a-0a5b3c2d1e0f")
+    own = OrderNews(leg=1, state=OrderState.FILLED)
+    news = (own, OrderNews(leg=1, state=OrderState.CANCELLED, signal_id=other))
+    await gateway.finish([Result(claim=CLAIM, status="done", news=news)], 0)
+    first, second = functions.calls[0][1]["p_results"][0]["news"]
+    assert "signal_id" not in first
+    assert (second["signal_id"], second["state"]) == (other, "cancelled")
 
 
 async def test_a_renewal_names_those_that_are_still_ours() -> None:
