@@ -47,11 +47,6 @@ class Contender:
     harness: Harness | None
     signal_id: str = ""
 
-    @property
-    def exits(self) -> bool:
-        """Whether a position can have exits there."""
-        return self.harness is not None and bool(self.harness.kinds)
-
 
 class Arena:
     """Everything that one sweep uses."""
@@ -113,11 +108,7 @@ class Arena:
         world.workers.append(process)
         return process.start()
 
-    def able(self, plan: SweptPlan) -> Sequence[Contender]:
-        """Return those whose venue can do what the plan needs."""
-        return [one for one in self.contenders if one.exits or not plan.bracketed]
-
-    async def send(self, plan: SweptPlan, contenders: Sequence[Contender], stop_at: int) -> None:
+    async def send(self, plan: SweptPlan, contenders: Sequence[Contender], stop_at: int | None) -> None:
         """Post the plan's alert to each of these, each to be stopped at its passage of that number."""
         self.gate.claims.clear()
         self.gate.by_signal.clear()
@@ -200,10 +191,20 @@ class Arena:
             yield f"the venue holds {held} instead of {wanted}"
         if self._booked(one) != wanted:
             yield f"we have {self._booked(one)} instead of {wanted}"
-        if one.harness is not None and plan.exits:
-            working = await one.harness.adapter.open_orders(one.harness.access, one.symbol)
-            if len(working) != plan.exits:
-                yield f"{len(working)} orders work instead of {plan.exits}"
+        working = await self._working(one) if plan.bracketed else 0
+        if working != plan.exits:
+            yield f"{working} orders work instead of {plan.exits}"
+
+    async def _working(self, one: Contender) -> int:
+        if one.harness is not None:
+            return len(await one.harness.adapter.open_orders(one.harness.access, one.symbol))
+        return int(
+            self.world.records.value(
+                "select count(*) from private.paper_orders o join private.paper_accounts a"
+                " on a.id = o.paper_account_id where a.account_id = %s and o.state in ('waiting', 'working')",
+                one.account_id,
+            )
+        )
 
     async def _truth(self, one: Contender) -> Sequence[Execution]:
         # Not asked through the adapter: a venue's limit of requests belongs to the worker alone.

@@ -12,20 +12,20 @@ MOST_PASSAGES: Final = 80
 
 
 class Choice:
-    """Every passage with SWEEP=all, else one of each plan by chance; SWEEP_SEED repeats it."""
+    """Every passage with SWEEP=all, else one each of so many plans by chance; SWEEP_SEED repeats it."""
 
-    def __init__(self, rounds: int = 1) -> None:
+    def __init__(self, plans: int) -> None:
         self.whole = os.environ.get("SWEEP") == "all"
         self.seed = int(os.environ.get("SWEEP_SEED") or random.SystemRandom().getrandbits(32))
         # Repeatable, and no secret.
         self._chance = random.Random(self.seed)  # noqa: S311
-        self._rounds = rounds
+        self._plans = plans
 
-    def rounds(self) -> Iterator[Sequence[tuple[SweptPlan, int]]]:
-        """Yield rounds of plans, each with the passage to stop at."""
+    def rounds(self) -> Iterator[Sequence[tuple[SweptPlan, int | None]]]:
+        """Yield rounds of plans, each with the passage to stop at; None is at none."""
         if self.whole:
             for number in range(MOST_PASSAGES):
                 yield [(plan, number) for plan in ROUND]
             return
-        for _ in range(self._rounds):
-            yield [(plan, self._chance.randrange(1, plan.passages)) for plan in ROUND]
+        chosen = self._chance.sample(ROUND, self._plans)
+        yield [(plan, self._chance.randrange(1, plan.passages) if plan in chosen else None) for plan in ROUND]

@@ -14,7 +14,7 @@ from tests.integration.worker.world import World
 async def test_a_worker_killed_at_any_passage_loses_and_doubles_nothing(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    choice = Choice()
+    choice = Choice(plans=3)
     tally = Tally("kill sweep", choice.seed)
     async with Arena.open(world) as arena:
         await _sweep(arena, choice, tally)
@@ -30,8 +30,11 @@ async def _sweep(arena: Arena, choice: Choice, tally: Tally) -> None:
     for plans in choice.rounds():
         before = tally.stops
         for plan, number in plans:
-            contenders = arena.able(plan)
+            contenders = arena.contenders
             await arena.send(plan, contenders, number)
+            if number is None:
+                tally.problems += [f"{plan.name}: {what}" for what in await arena.problems(plan, contenders)]
+                continue
             standing = await arena.standing(contenders)
             places = {one.name: one.journey.stands_at for one in standing}
             worker.kill()

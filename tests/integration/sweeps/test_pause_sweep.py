@@ -21,7 +21,7 @@ _TEMPTATION_SECONDS = 1.5
 async def test_a_worker_that_goes_on_after_its_lease_changes_and_sends_nothing(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    choice = Choice()
+    choice = Choice(plans=2)
     tally = Tally("pause sweep", choice.seed)
     async with Arena.open(world) as arena:
         await _sweep(arena, choice, tally)
@@ -36,8 +36,11 @@ async def _sweep(arena: Arena, choice: Choice, tally: Tally) -> None:
     for plans in choice.rounds():
         before = tally.stops
         for plan, number in plans:
-            contenders = arena.able(plan)
+            contenders = arena.contenders
             await arena.send(plan, contenders, number)
+            if number is None:
+                tally.problems += [f"{plan.name}: {what}" for what in await arena.problems(plan, contenders)]
+                continue
             standing = await arena.standing(contenders)
             places = {one.name: one.journey.stands_at for one in standing}
             worker.pause()
