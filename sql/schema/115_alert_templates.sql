@@ -24,6 +24,7 @@ as $$
     values
     (1, 'strategy', false,
       '{"symbol":"{{ticker}}","action":"{{strategy.order.action}}","market_position":"{{strategy.market_position}}",'
+      '"market_position_size":"{{strategy.market_position_size}}",'
       '"prev_market_position":"{{strategy.prev_market_position}}","quantity":"{{strategy.order.contracts}}",'
       '"price":"{{strategy.order.price}}","order_id":"{{strategy.order.id}}","timenow":"{{timenow}}",'
       '"exchange":"(exchange)"}'),
@@ -58,7 +59,7 @@ begin
     ['{{ticker}}', p_sample], ['{{close}}', '100.5'], ['{{timenow}}', '2026-01-02T03:04:05Z'],
     ['{{strategy.order.action}}', 'buy'], ['{{strategy.order.contracts}}', '2'], ['{{strategy.order.price}}', '100.5'],
     ['{{strategy.order.id}}', 'Long'], ['{{strategy.market_position}}', 'long'],
-    ['{{strategy.prev_market_position}}', 'flat']
+    ['{{strategy.market_position_size}}', '2'], ['{{strategy.prev_market_position}}', 'flat']
   ] loop
     filled := replace(filled, pair[1], pair[2]);
   end loop;
@@ -75,6 +76,7 @@ as $$
     "symbol": "The chart''s symbol; TradingView fills it in.",
     "action": "buy, sell or close; in a strategy''s alert TradingView fills it in.",
     "market_position": "The strategy''s position after this order. It decides: long, short or flat is what is reached.",
+    "market_position_size": "How large that position is. The order''s own size is no measure of it: that of a reversal holds what it closes too.",
     "prev_market_position": "The strategy''s position before this order; shows an alert that was missed.",
     "quantity": "Size in the exchange''s unit: coins, units, shares.",
     "price": "The price when the alert fired; a size in dollars is counted by it.",

@@ -23,6 +23,7 @@ FILLED_IN = {
     "{{strategy.order.price}}": "101",
     "{{strategy.order.id}}": "Exit long",
     "{{strategy.market_position}}": "flat",
+    "{{strategy.market_position_size}}": "2",
     "{{strategy.prev_market_position}}": "long",
 }
 
