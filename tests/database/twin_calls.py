@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.database.twins import Twins, told
-from tests.database.world import call, fill, order
+from tests.database.world import call, connect, fill, order
 
 
 class Calls:
@@ -33,6 +33,7 @@ class Calls:
             (self._release, 1),
             (self._run_out, 2),
             (self._compare, 4),
+            (self._settle, 2),
         )
         weighted = [one for one, times in calls for _ in range(times)]
         self._random.choice(weighted)()
@@ -218,6 +219,26 @@ class Calls:
         # Of signals that are executed meanwhile: such news is not the reconciler's to tell.
         orders = [one for one in self._twins.memory.store.orders if one.account_id == account_id]
         return [{"signal_id": one.signal_id, "leg": one.leg} for one in orders[-1:]]
+
+    def _settle(self) -> None:
+        memory = self._twins.memory
+        in_review = [one for one in memory.store.signals if one.status == "review"]
+        if not in_review:
+            return
+        signal = self._random.choice(in_review)
+        fills = [
+            {
+                "leg": one.leg,
+                "quantity": self._random.choice((one.written["quantity"], "0.1")),
+                "price": self._random.choice(("100", "99.5")),
+            }
+            for one in memory.settling.unsettled(signal)
+            if one.written.get("attached_to") is None and self._random.random() < 0.6
+        ]
+        verdict = "executed" if fills else "not_executed"
+        with connect(self._twins.world.url, "service_role") as operator:
+            real = call(operator, "settle_signal", signal.id, verdict, "somebody", "looked", fills)
+        assert real["status"] == memory.settle(signal.id, fills)
 
     def _claim_accounts(self, limit: int) -> list[dict[str, Any]]:
         real = call(self._twins.world.worker, "claim_accounts", "w1", limit, 60)

@@ -37,7 +37,7 @@ _ENDED: Final = frozenset({"done", "rejected", "expired", "failed", "review"})
 _TRADES: Final = frozenset({"open", "close"})
 _STOPS: Final = ("stop_loss_percent", "stop_loss_price", "trailing_stop_percent")
 # Words of the sentences that tell a trader that an exit is missing, or left.
-_TELLS: Final = re.compile(r"exits? |stop|protect", re.IGNORECASE)
+_TELLS: Final = re.compile(r"exits? |stop|protect|An operator looked", re.IGNORECASE)
 
 
 class Checker:
@@ -131,11 +131,9 @@ class Checker:
                 yield f"signal {signal_id} ended {times} times"
 
     def _not_ended(self) -> Iterator[str]:
-        in_review = {one.lane for one in self._store.signals if one.status == "review"}
         for signal in self._store.signals:
-            # Entries wait until a person has settled what is in review.
-            waits = signal.status == "pending" and signal.lane in in_review and not signal.is_exit
-            if signal.status not in _ENDED and not waits:
+            # What is in review is settled by an operator.
+            if signal.status not in _ENDED or signal.status == "review":
                 yield f"signal {signal.id} is still {signal.status}, claimed {signal.attempt} times"
 
     def _unexecuted(self) -> Iterator[str]:
@@ -155,7 +153,7 @@ class Checker:
         found = self._taken()
         for row in self._store.orders:
             problem = _differs(row, found.get(row.client_order_id))
-            if problem and self._signal_of(row).status != "review":
+            if problem:
                 yield f"order {row.client_order_id} (leg {row.leg} of {row.signal_id}) {problem}"
 
     def _positions(self) -> Iterator[str]:
@@ -163,22 +161,24 @@ class Checker:
             for symbol, net in book.net.items():
                 row = self._store.positions.get((book.account_id, symbol))
                 ours = Decimal(0) if row is None else row.quantity * (1 if row.side == "BUY" else -1)
-                if ours != net and not self._has_review(book.account_id):
+                if ours != net:
                     yield f"{book.account_id} has {ours} {symbol} in our books, and {net} at the venue"
 
     def _fills(self) -> Iterator[str]:
         for book in self._books():
-            if self._has_review(book.account_id):
-                continue
+            # What an operator has seen is one fill of his own.
+            settled = {one.order for one in self._store.fills if one.venue_fill_id.startswith("settled/")}
+            names = {self._store.orders[key].client_order_id for key in settled}
             true = {
                 (one.symbol, fill.venue_fill_id, fill.quantity, fill.fee)
                 for one in book.orders
                 for fill in one.fills
+                if one.client_order_id not in names
             }
             ours = {
                 (one.symbol, one.venue_fill_id, one.quantity, one.fee)
                 for one in self._store.fills
-                if one.account_id == book.account_id
+                if one.account_id == book.account_id and one.order not in settled
             }
             if true != ours:
                 yield f"{book.account_id}: fills {sorted(true ^ ours, key=str)} are not the same at the venue"
@@ -221,16 +221,13 @@ class Checker:
     def _left_over(self) -> Iterator[str]:
         """Exits that would open a position, because there is none left and the venue does not mind."""
         for book in self._books():
-            if book.profile.capabilities.reduces_natively or self._has_review(book.account_id):
+            if book.profile.capabilities.reduces_natively:
                 continue
             for one in book.orders:
                 waits = one.waits_for is not None and one.waits_for.is_open
                 left = one.exit_kind and one.is_open and not waits and book.net[one.symbol] == 0
                 if left and not self._told_of_exits(book.account_id, one.symbol):
                     yield f"exit {one.client_order_id} of {one.symbol} works without a position"
-
-    def _has_review(self, account_id: str) -> bool:
-        return any(one.account_id == account_id and one.status == "review" for one in self._store.signals)
 
 
 def _asks_for_a_stop(signal: Signal) -> bool:
@@ -239,7 +236,8 @@ def _asks_for_a_stop(signal: Signal) -> bool:
 
 def _differs(row: Order, found: TrueOrder | None) -> str | None:
     if found is None:
-        gone = row.state in {"absent", "refused"}
+        looked_up = row.state == "cancelled" and row.reason_code == "outcome_unknown"
+        gone = row.state in {"absent", "refused"} or looked_up
         return None if gone else f"is {row.state} in our books and not at the venue"
     if row.state != found.state.value:
         return f"is {row.state} in our books and {found.state.value} at the venue"

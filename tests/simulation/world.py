@@ -23,6 +23,7 @@ from tests.simulation.fleet import KEY, LEASE_SECONDS, SimulatedWorker
 from tests.simulation.link import DatabaseLink
 from tests.simulation.loop import SimulationLoop, run_simulated
 from tests.simulation.memory.database import MemoryDatabase, ParsedAlert
+from tests.simulation.operator import Operator
 from tests.simulation.schedule import Sent, Trader, draw_alerts, draw_traders
 from tests.simulation.venue import SimulatedVenue
 
@@ -80,6 +81,7 @@ class World:
         self._count = 0
         for trader in self.traders:
             self._open_account(trader)
+        self.operator = Operator(self.database, self.venues, loop, self.events)
         self.checker = Checker(self.database.store, self.venues)
 
     async def run(self) -> tuple[str, ...]:

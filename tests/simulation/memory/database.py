@@ -1,7 +1,7 @@
 """The worker functions in memory, by the names and the wire that the real ones have over PostgREST."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from tests.simulation.memory.claims import Claims
 from tests.simulation.memory.comparing import Comparing
 from tests.simulation.memory.outcomes import Outcomes
 from tests.simulation.memory.rows import Account, Comparison, Signal
+from tests.simulation.memory.settling import Settling
 from tests.simulation.memory.store import Clock, Store
 
 
@@ -36,6 +37,7 @@ class MemoryDatabase:
         self.claims = Claims(self.store)
         self.outcomes = Outcomes(self.store)
         self.comparing = Comparing(self.store, self.outcomes)
+        self.settling = Settling(self.store, self.outcomes)
         self.keys: dict[str, str] = {}
         self._hint = hint
         self._functions: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -55,10 +57,7 @@ class MemoryDatabase:
         answer = self._functions[function](_through_json(params))
         if not commits:
             self.store.roll_back(0)
-        self.store.commit()
-        if self.store.wants_hint:
-            self.store.wants_hint = False
-            self._hint()
+        self._commit()
         return _through_json(answer)
 
     def add_account(self, account: Account, settings: Mapping[str, Any]) -> None:
@@ -95,6 +94,18 @@ class MemoryDatabase:
         self.store.commit()
         self._hint()
         return parsed.signal_id
+
+    def settle(self, signal_id: str, fills: Sequence[Mapping[str, Any]]) -> str:
+        """Settle a signal under review, as `settle_signal` does."""
+        status = self.settling.settle(signal_id, fills)
+        self._commit()
+        return status
+
+    def _commit(self) -> None:
+        self.store.commit()
+        if self.store.wants_hint:
+            self.store.wants_hint = False
+            self._hint()
 
     def _claim_signals(self, params: Mapping[str, Any]) -> Any:
         return self.claims.claim(params["p_worker"], params["p_limit"], params["p_lease_seconds"])
