@@ -26,6 +26,9 @@ EXCUSES: Final = frozenset(
         "below_minimum",
         "above_maximum",
         "close_not_filled",
+        "max_trades_per_day",
+        "max_open_positions",
+        "cooldown",
         "exit_not_placed",
         "invalid_price",
         "outcome_unknown",
@@ -66,6 +69,7 @@ class Checker:
         yield from self._out_of_order()
         yield from self._wrong_endings()
         yield from self._ended_twice()
+        yield from self._over_the_limit()
 
     def _books(self) -> Iterator[Book]:
         for venue in self._venues.values():
@@ -124,6 +128,19 @@ class Checker:
             if signal.status in _ENDED and not signal.reason:
                 yield f"signal {signal.id} is {signal.status} and does not say why"
 
+    def _over_the_limit(self) -> Iterator[str]:
+        """Tell of entries beyond what their trader allows a day; a simulation is of one day."""
+        found = self._taken()
+        entered: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for row in self._store.orders:
+            true = found.get(row.client_order_id)
+            if row.written["purpose"] == "open" and true is not None and (true.fills or true.is_open):
+                entered[row.user_id, row.exchange].add(row.signal_id)
+        for key, signals in entered.items():
+            allowed = self._store.limits.get(key, {}).get("max_trades_per_day")
+            if allowed and len(signals) > allowed:
+                yield f"trader {key[0]} allows {allowed} entries a day, and {len(signals)} were executed"
+
     def _ended_twice(self) -> Iterator[str]:
         ended = Counter(subject for subject, action, _ in self._store.audit if action == "signal.finished")
         for signal_id, times in ended.items():
@@ -141,7 +158,7 @@ class Checker:
         for signal in self._store.signals:
             legs = () if signal.plan is None else signal.plan["legs"]
             traded = [leg["client_order_id"] for leg in legs if leg["purpose"] in _TRADES]
-            if signal.status == "done":
+            if signal.status == "done" and "An operator looked" not in (signal.reason or ""):
                 for missing in [one for one in traded if one not in found]:
                     yield f"signal {signal.id} is done and its order {missing} was never executed"
             elif signal.status in {"rejected", "expired"}:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -9,16 +10,24 @@ from uuid import UUID
 from tests.simulation.memory.rows import Account
 from tests.simulation.profiles import PROFILES, Profile
 
+_NONE: Final[Mapping[str, Decimal]] = {}
+_LIMITS: Final = (
+    *(_NONE,) * 5,
+    {"max_trades_per_day": Decimal(2)},
+    {"max_open_positions": Decimal(1)},
+    {"cooldown_sec": Decimal(15)},
+)
 _ALERT_SECONDS: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trader:
-    """A trader with one account; `settings` are what work orders carry."""
+    """A trader with one account; `settings` are what work orders carry, `limits` those that are counted."""
 
     account: Account
     profile: Profile
     settings: Mapping[str, Any]
+    limits: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,7 @@ def _trader(number: int, profile: Profile, random: Random) -> Trader:
             "pyramiding": random.random() < 0.7,
             "allow_short": random.choice((None, True, True, False)),
         },
+        limits=random.choice(_LIMITS),
     )
 
 
@@ -98,9 +108,12 @@ def _alert(number: int, at: float, trader: Trader, random: Random) -> Sent:
 
 def _entry(profile: Profile, random: Random) -> tuple[str, dict[str, Any]]:
     side = random.choice(("buy", "sell"))
-    return side, {"price": "100"} | _size(random) | _order_type(profile, random) | _exits(
-        profile, side, random
-    )
+    alert = {"price": "100"} | _size(random) | _order_type(profile, random) | _exits(profile, side, random)
+    if profile.capabilities.sets_leverage and random.random() < 0.2:
+        alert["leverage"] = 5
+    if random.random() < 0.05:
+        alert["dry_run"] = True
+    return side, alert
 
 
 def _size(random: Random) -> dict[str, Any]:

@@ -129,6 +129,7 @@ class World:
             self.venues[name].between_two_lines = self._between_two_lines
         self.venues[name].open_book(trader.account.id)
         self.database.add_account(trader.account, trader.settings)
+        self.database.store.limits[trader.account.user_id, trader.account.exchange] = trader.limits
         self.database.keys[trader.account.id] = _sealed(trader.account.user_id, trader.account.exchange)
 
     def _start_worker(self) -> None:

@@ -17,7 +17,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 # Bounded, so that exact arithmetic on two of them stays within the precision of `rules`.
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
+_DECIMALS: Final = 20
+_DECIMAL: Final = re.compile(rf"-?[0-9]{{1,30}}(\.[0-9]{{1,{_DECIMALS}}})?", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _DAY_AND_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", re.ASCII)
@@ -166,8 +167,13 @@ def choice(source: Mapping[str, Any], name: str, path: str, kind: type[E]) -> E:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Write an exact number as it travels: never with an exponent."""
-    return format(value, "f")
+    """Write a number as it travels: never with an exponent, and with no more decimals than are read back.
+
+    Only what was divided has more, such as an average price. Of that all later work orders of the lane carry
+    the text, so it must not be one that none of them can read.
+    """
+    text = format(value, "f")
+    return text if len(text.partition(".")[2]) <= _DECIMALS else format(round(value, _DECIMALS), "f")
 
 
 def _parse_time(value: str) -> datetime | None:
