@@ -221,6 +221,7 @@ def test_what_was_opened_for_a_credit_is_closed_for_a_debit() -> None:
         [option("buy", "call", "200"), option("buy", "put", "200")],
         [option("buy", "call", "200", expiration="2026-05-15"), option("sell", "call", "200")],
         [option("sell", "call", "200"), option("buy", "call", "210", ratio=2)],
+        [option("sell", "put", "200"), option("buy", "put", "190", ratio=2)],
         [option("sell" if leg["action"] == "buy" else "buy", leg["right"], leg["strike"]) for leg in CONDOR],
     ],
 )
