@@ -2696,6 +2696,8 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  since timestamptz := clock_timestamp() - interval '1 day';
 begin
   return (
     select count(*)
@@ -2712,7 +2714,7 @@ begin
       -- One that is being executed has its place from the moment it was let in: its order may not be written yet, or be
       -- about to be sent again. Nothing is executed for a day: after twenty claims a person looks at it.
       select s.account_id, private.opened_symbol(s) from public.signals s
-      where s.user_id = p_user_id and s.entered_at > clock_timestamp() - interval '1 day' and s.status = 'executing'
+      where s.user_id = p_user_id and s.entered_at > since and s.status = 'executing'
         and s.id is distinct from p_except
         and private.settings_exchange(s.exchange, s.symbol, s.alert) = p_exchange
     ) u
@@ -2729,11 +2731,19 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  -- A value, because no index is searched by what is volatile.
+  since timestamptz := clock_timestamp() - make_interval(secs => p_most::float8);
 begin
   return coalesce((
-    select floor(extract(epoch from clock_timestamp() - max(s.entered_at))) from public.signals s
-    where s.user_id = p_user_id and s.entered_at > clock_timestamp() - make_interval(secs => p_most::float8)
-      and s.account_id = p_account_id and s.symbol = any(p_symbols) and s.id is distinct from p_except
+    select floor(extract(epoch from clock_timestamp() - max(e.entered_at)))
+    from (
+      -- Offset 0 keeps the rest of the conditions out, or all signals of the account would be read by another index.
+      select s.id, s.account_id, s.symbol, s.entered_at from public.signals s
+      where s.user_id = p_user_id and s.entered_at > since
+      offset 0
+    ) e
+    where e.account_id = p_account_id and e.symbol = any(p_symbols) and e.id is distinct from p_except
   ), p_most);
 end
 $$;

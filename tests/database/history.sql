@@ -37,12 +37,13 @@ select
 from generate_series(1, 1000000) n;
 
 insert into public.signals (
-  id, user_id, account_id, exchange, environment, symbol, action, status, alert, received_at, finished_at
+  id, user_id, account_id, exchange, environment, symbol, action, status, alert, received_at, finished_at,
+  entered_at
 )
 select
   id, user_id, account_id, 'paper', 'paper', symbol, 'buy',
   case when n % 4000 = 0 then 'review' when n % 50 = 1 then 'rate_limited' else 'done' end,
-  '{"symbol": "BTCUSDT"}', at, at
+  '{"symbol": "BTCUSDT"}', at, at, case when n % 50 <> 1 then at end
 from h;
 
 delete from h where n > 200000;

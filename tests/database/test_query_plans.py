@@ -181,6 +181,38 @@ def test_beginning_and_finishing_cost_nothing_of_the_past(
     assert plan.blocks < 1000
 
 
+def test_counting_entries_costs_what_the_day_holds(shared: World, explained: Trader, big: set[str]) -> None:
+    shared.claim()
+    shared.run(
+        "insert into public.trade_settings_exchange"
+        " (user_id, exchange, max_trades_per_day, max_open_positions, extra_settings)"
+        """ values (%s, 'paper', 1000000, 1000000, '{"max_daily_loss_usd": 1000000, "cooldown_sec": 60}')""",
+        explained.id,
+    )
+    try:
+        shared.accept(explained, symbol="COUNTED")
+        plan = run(shared, "select public.claim_signals('w', 10, 60)")
+        assert big.isdisjoint(plan.scans)
+        assert plan.blocks < 6000
+        assert "signals_entered" in plan.indexes
+        # All of the trader's signals would be ten times as many.
+        assert "signals_account" not in plan.indexes
+    finally:
+        shared.run("delete from public.trade_settings_exchange where user_id = %s", explained.id)
+
+
+def test_what_an_operator_asks_costs_nothing_of_the_past(
+    shared: World, explained: Trader, big: set[str]
+) -> None:
+    signal_id = shared.value(
+        "select id::text from public.signals where user_id = %s order by received_at limit 1", explained.id
+    )
+    for statement in (f"select public.explain_signal('{signal_id}')", "select public.review_signals()"):
+        plan = run(shared, statement)
+        assert big.isdisjoint(plan.scans)
+        assert plan.blocks < 3000
+
+
 INGEST = "select public.ingest_alert(%s, %s, null, '{}')"
 
 
