@@ -170,14 +170,14 @@ def test_a_dry_run_says_what_would_be_sent(action: str, now_open: str) -> None:
     decision = decide(now_open, action=action, alert=alert)
     assert isinstance(decision, NothingToDo)
     assert decision.reason_code is Reason.DRY_RUN
-    what = "buy 1.500 BTCUSDT at market to open" if action == "buy" else "sell 2 BTCUSDT at market to close"
+    what = "buy 1.5 BTCUSDT at market to open" if action == "buy" else "sell 2 BTCUSDT at market to close"
     assert what in decision.note
 
 
 def test_a_dry_run_of_a_reverse_names_both_orders() -> None:
     decision = decide("long", action="sell", alert={"dry_run": True, "quantity": "1.5"})
     assert isinstance(decision, NothingToDo)
-    assert "sell 2 BTCUSDT at market to close, then sell 1.500 BTCUSDT at market to open." in decision.note
+    assert "sell 2 BTCUSDT at market to close, then sell 1.5 BTCUSDT at market to open." in decision.note
 
 
 def test_a_dry_run_is_refused_as_the_real_one_would_be() -> None:

@@ -342,8 +342,8 @@ def test_a_dry_run_shows_the_plan_its_checks_and_everything_that_would_be_sent()
     assert done.plan.checks == done.checks
     assert plan_from_json(plan_to_json(done.plan)) == done.plan
     assert (
-        "cancel 1 working order, then set the leverage to 3, then buy 1.000 BTCUSDT at limit 100.0 (gtc) "
-        "to open with a stop-loss at 99.0."
+        "cancel 1 working order, then set the leverage to 3, then buy 1 BTCUSDT at limit 100 (gtc) "
+        "to open with a stop-loss at 99."
     ) in done.note
     follows = idle(alert=ONE | {"dry_run": True, "stop_loss_percent": "1", "take_profit_price": "200"})
     assert "then place a stop-loss of 1 per cent and a take-profit at 200 once it has filled." in follows.note

@@ -1,6 +1,7 @@
 """A plan as a sentence: what a dry run tells, and what `sparky explain` shows."""
 
 from sparky.domain.plan import ExitTerms, Leg, Plan, Protection
+from sparky.domain.readable import readable
 
 
 def plan_in_words(plan: Plan) -> str:
@@ -29,11 +30,11 @@ def _orders(count: int) -> str:
 
 
 def _leg(leg: Leg, attached: list[Leg]) -> str:
-    what = f"{leg.side} {leg.quantity:f} {leg.symbol} at {leg.order_type.replace('_', '-')}"
+    what = f"{leg.side} {readable(leg.quantity)} {leg.symbol} at {leg.order_type.replace('_', '-')}"
     if leg.stop_price is not None:
-        what += f" with stop {leg.stop_price:f}"
+        what += f" with stop {readable(leg.stop_price)}"
     if leg.limit_price is not None:
-        what += f" {leg.limit_price:f}"
+        what += f" {readable(leg.limit_price)}"
     if leg.time_in_force is not None:
         what += f" ({leg.time_in_force})"
     if leg.extended_hours:
@@ -51,9 +52,11 @@ def _leg(leg: Leg, attached: list[Leg]) -> str:
 def _exit(leg: Leg) -> str:
     name = leg.purpose.replace("_", "-")
     if leg.trail_percent is not None:
-        return f"a {name} of {leg.trail_percent:f} per cent"
+        return f"a {name} of {readable(leg.trail_percent)} per cent"
     price = leg.limit_price or leg.stop_price or leg.trail_distance
-    return f"a {name} at {price:f}" if leg.trail_distance is None else f"a {name} of {price:f}"
+    return (
+        f"a {name} at {readable(price)}" if leg.trail_distance is None else f"a {name} of {readable(price)}"
+    )
 
 
 def _protection(protection: Protection) -> str:
@@ -63,10 +66,10 @@ def _protection(protection: Protection) -> str:
 
 def _terms(terms: ExitTerms) -> str:
     name = terms.kind.replace("_", "-")
-    part = "" if terms.quantity_percent == 100 else f" for {terms.quantity_percent:f} per cent of it"  # noqa: PLR2004
+    part = "" if terms.quantity_percent == 100 else f" for {readable(terms.quantity_percent)} per cent of it"  # noqa: PLR2004
     if terms.price is not None:
-        return f"a {name} at {terms.price:f}{part}"
+        return f"a {name} at {readable(terms.price)}{part}"
     if terms.trail_distance is not None:
-        return f"a {name} of {terms.trail_distance:f}{part}"
+        return f"a {name} of {readable(terms.trail_distance)}{part}"
     percent = terms.percent or terms.trail_percent
-    return f"a {name} of {percent:f} per cent{part}"
+    return f"a {name} of {readable(percent)} per cent{part}"

@@ -26,6 +26,7 @@ from sparky.domain.plan import (
     Purpose,
     Rejection,
 )
+from sparky.domain.readable import readable
 from sparky.domain.rules import InstrumentRules
 from sparky.domain.snapshot import Snapshot
 from sparky.domain.work_order import WorkOrder
@@ -178,19 +179,19 @@ def _shown_leg(leg: Leg) -> str:
     name = leg.purpose.replace("_", "-")
     price = leg.limit_price or leg.stop_price
     if price is not None:
-        return f"a {name} at {price:f}"
+        return f"a {name} at {readable(price)}"
     if leg.trail_distance is not None:
-        return f"a {name} {leg.trail_distance:f} behind the price"
-    return f"a {name} {leg.trail_percent:f} % behind the price"
+        return f"a {name} {readable(leg.trail_distance)} behind the price"
+    return f"a {name} {readable(leg.trail_percent)} % behind the price"
 
 
 def _shown(terms: ExitTerms) -> str:
     name = terms.kind.replace("_", "-")
-    share = "" if terms.quantity_percent == _WHOLE else f" for {terms.quantity_percent:f} %"
+    share = "" if terms.quantity_percent == _WHOLE else f" for {readable(terms.quantity_percent)} %"
     if terms.price is not None:
-        return f"a {name} at {terms.price:f}{share}"
+        return f"a {name} at {readable(terms.price)}{share}"
     if terms.percent is not None:
-        return f"a {name} {terms.percent:f} % from the fill price{share}"
+        return f"a {name} {readable(terms.percent)} % from the fill price{share}"
     if terms.trail_distance is not None:
-        return f"a {name} {terms.trail_distance:f} behind the price"
-    return f"a {name} {terms.trail_percent:f} % behind the price"
+        return f"a {name} {readable(terms.trail_distance)} behind the price"
+    return f"a {name} {readable(terms.trail_percent)} % behind the price"

@@ -8,11 +8,12 @@ from sparky.domain.errors import Refusal, WorkOrderError
 from sparky.domain.limits import limit_rejection
 from sparky.domain.orders import OrderState
 from sparky.domain.plan import Leg, NothingToDo, Plan, Purpose, Rejection
+from sparky.domain.readable import readable
 from sparky.domain.reasons import Reason
 from sparky.domain.trade_settings import Limit
 from sparky.domain.work_order import Claim
 from sparky.engine.record import News, Record
-from sparky.engine.sentences import executed, readable
+from sparky.engine.sentences import executed
 
 
 def not_planned(claim: Claim, record: Record, decision: Rejection | NothingToDo) -> Result:

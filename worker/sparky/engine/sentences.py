@@ -1,12 +1,12 @@
 """What was done, in sentences for the trader."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final
 
 from sparky.domain.answers import VenueOrder
 from sparky.domain.orders import OrderState, OrderType, Side
 from sparky.domain.plan import Leg, Purpose
+from sparky.domain.readable import readable
 from sparky.domain.work_order import EarlierOrder
 
 _DID: Final = {
@@ -20,12 +20,6 @@ _NAMES: Final = {
     Purpose.STOP_LOSS: "stop-loss",
     Purpose.TRAILING_STOP: "trailing stop",
 }
-
-
-def readable(number: Decimal) -> str:
-    """Write a number for a person: without an exponent, and without zeros at its end."""
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def executed(leg: Leg, order: VenueOrder) -> str:
