@@ -51,6 +51,12 @@ begin
   where user_id = p_signal.user_id and signal_id = p_signal.id and leg = (p_news ->> 'leg')::smallint;
   perform private.apply_fill(target, f)
   from jsonb_array_elements(coalesce(p_news -> 'fills', '[]')) with ordinality as fills (f, n)
+  -- What an operator has settled counts as he said: a claim that found the same execution meanwhile comes too late.
+  where not exists (
+    select from public.fills s
+    where s.user_id = target.user_id and s.account_id = target.account_id and s.symbol = target.symbol
+      and s.venue_fill_id = 'settled/' || target.client_order_id
+  )
   order by n;
   if target.purpose not in ('open', 'close') then
     perform private.show_exits(target.user_id, target.account_id, target.symbol);

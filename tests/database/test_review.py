@@ -227,3 +227,16 @@ def test_what_a_rejected_signal_would_have_sent_is_told(world: World) -> None:
     world.finish(held(world.claim_one()) | {"status": "done", "explanation": explanation})
     with world.signed_in(trader.id) as connection:
         assert call(connection, "my_signal", signal_id)["plan"] == PLAN
+
+
+def test_a_claim_that_finds_what_was_settled_meanwhile_counts_it_no_second_time(world: World) -> None:
+    trader = world.trader()
+    entry = unclear(world, trader)
+    world.accept(trader, action="close")
+    closing = world.claim_one()
+    settle(world, entry, "executed", BOUGHT)
+    found = filled(filled_quantity="1", average_price="101.5", fills=[fill("7")]) | {"signal_id": entry}
+    assert world.begin(order(closing, side="sell", purpose="close") | {"news": [found]})[0]["ok"]
+    assert world.value("select quantity from public.positions") == 1
+    assert world.value("select count(*) from public.fills where starts_with(venue_fill_id, 'settled')") == 1
+    assert world.value("select count(*) from public.fills") == 1

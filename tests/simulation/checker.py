@@ -40,7 +40,7 @@ _ENDED: Final = frozenset({"done", "rejected", "expired", "failed", "review"})
 _TRADES: Final = frozenset({"open", "close"})
 _STOPS: Final = ("stop_loss_percent", "stop_loss_price", "trailing_stop_percent")
 # Words of the sentences that tell a trader that an exit is missing, or left.
-_TELLS: Final = re.compile(r"exits? |stop|protect|An operator looked", re.IGNORECASE)
+_TELLS: Final = re.compile(r"exit|stop|protect|An operator looked", re.IGNORECASE)
 
 
 class Checker:

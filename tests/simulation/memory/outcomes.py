@@ -66,7 +66,8 @@ class Outcomes:
             raise DataProblem("query returned no rows", "P0002")
         if order.state not in TERMINAL and (news["state"] != "absent" or order.state in _ABSENT_AFTER):
             order = self._store.orders.put(key, self._with_news(order, news))
-        for fill in news.get("fills") or ():
+        settled = (order.account_id, order.symbol, f"settled/{order.client_order_id}") in self._store.fills
+        for fill in () if settled else news.get("fills") or ():
             apply_fill(self._store, order, fill)
         return order
 
