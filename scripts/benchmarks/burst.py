@@ -31,7 +31,7 @@ def measure_burst(ground: Ground, signals: int, seconds: float) -> Burst:
         worker.await_event("wake_ups_connected")
         begun_at = ground.records.value("select clock_timestamp()")
         took = load_at_pace(ground.stack.database_url, alerts, seconds)
-        await_ends(ground, begun_at, signals)
+        await_ends(ground, (worker,), begun_at, signals)
     check_arrivals(ground, len(before.seconds), before.repeated, signals)
     arrived = ground.venue.arrivals().seconds
     received = ground.records.rows(

@@ -1,6 +1,7 @@
 """A backlog of market entries, executed as fast as it goes."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from scripts.benchmarks.ground import Ground
 from scripts.benchmarks.loading import load
 from scripts.benchmarks.processor_time import ProcessorTime
+from scripts.testbed.worker_process import WorkerProcess
 
 _MOST_SECONDS: Final = 900
 _LOOKED_AT_SECONDS: Final = 0.25
@@ -41,7 +43,7 @@ def measure_drain(ground: Ground, signals: int, workers: int = 1) -> Drained:
     with ExitStack() as running:
         started = [running.enter_context(ground.worker(f"drain-{number}")) for number in range(workers)]
         processor = ProcessorTime(ground, started)
-        await_ends(ground, begun_at, signals)
+        await_ends(ground, started, begun_at, signals)
         used = processor.used_ms()
     seconds = ground.records.value(
         "select extract(epoch from max(finished_at) - min(claimed_at)) from public.signals"
@@ -57,11 +59,11 @@ def measure_drain(ground: Ground, signals: int, workers: int = 1) -> Drained:
     )
 
 
-def await_ends(ground: Ground, since: object, signals: int) -> None:
+def await_ends(ground: Ground, workers: Sequence[WorkerProcess], since: object, signals: int) -> None:
     """Wait until so many signals are done since a moment of the database's clock.
 
     Raises:
-        RuntimeError: one ended in another way, or they take too long.
+        RuntimeError: one ended in another way, a worker died, or they take too long.
     """
     deadline = time.monotonic() + _MOST_SECONDS
     while True:
@@ -76,6 +78,8 @@ def await_ends(ground: Ground, since: object, signals: int) -> None:
             raise RuntimeError(f"{row['other']} signals of the benchmark were not executed: {row['reason']}")
         if row["done"] >= signals:
             return
+        if any(worker.exit_code is not None for worker in workers):
+            raise RuntimeError("a worker of the benchmark has ended by itself: see what it wrote")
         if time.monotonic() > deadline:
             raise RuntimeError(f"only {row['done']} of {signals} signals were executed in time")
         time.sleep(_LOOKED_AT_SECONDS)

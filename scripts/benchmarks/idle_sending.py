@@ -43,7 +43,7 @@ def measure_idle_sending(ground: Ground, signals: int, seed: int) -> IdleSending
         for _ in range(_WARM_UP + signals + signals % 2):
             time.sleep(chance.uniform(LEAST_PAUSE, LONGEST_PAUSE))
             committed.append(source.commit_one())
-        await_ends(ground, begun_at, len(committed))
+        await_ends(ground, (worker,), begun_at, len(committed))
     arrived = ground.venue.arrivals().seconds
     ids = {
         str(row["signal_id"]): row["client_order_id"]
