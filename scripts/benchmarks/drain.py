@@ -12,7 +12,7 @@ from scripts.benchmarks.processor_time import ProcessorTime
 from scripts.testbed.worker_process import WorkerProcess
 
 _MOST_SECONDS: Final = 900
-_LOOKED_AT_SECONDS: Final = 0.25
+_LOOKED_AT_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
