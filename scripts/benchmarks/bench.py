@@ -124,7 +124,7 @@ def history(ground: Ground, sizes: Sizes) -> Found:
     del ground, sizes
     cost = measure_claim_cost(_PAST)
     lines = (
-        f"e  a claim of {cost.batch} signals, milliseconds, beside so many finished ones:",
+        f"e  a claim of {cost.batch} signals, milliseconds of a processor, beside so many finished ones:",
         "     " + "   ".join(f"{past}: {ms:.2f}" for past, ms in cost.by_finished.items()),
         f"     ratio {cost.ratio:.2f}, target at most {MOST_CLAIM_RATIO}",
     )
