@@ -35,7 +35,7 @@ class Venue:
         self.repeated = 0
         self._orders: dict[str, Fields | dict[str, Any]] = {}
         self._trades: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        self._held: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self._held: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
 
     def answer(self, method: str, path: str, fields: Fields) -> Any:
         """Answer one request."""
@@ -64,7 +64,8 @@ class Venue:
             "updateTime": now,
         }
         self._orders[client_id] = order
-        self._held[key] += Decimal(quantity) if fields["side"] == "BUY" else -Decimal(quantity)
+        signed = Decimal(quantity) if fields["side"] == "BUY" else -Decimal(quantity)
+        self._held[fields["user"]][symbol] += signed
         self._trades[key].append(
             {
                 "id": number,
@@ -93,6 +94,7 @@ class Venue:
 
     def positions(self, fields: Fields) -> Any:
         """Answer GET positionRisk."""
+        held = self._held[fields["user"]]
         wanted = fields.get("symbol")
         return [
             {
@@ -103,8 +105,8 @@ class Venue:
                 "markPrice": PRICE,
                 "unRealizedProfit": "0",
             }
-            for (user, symbol), amount in list(self._held.items())
-            if user == fields["user"] and wanted in {None, symbol}
+            for symbol, amount in held.items()
+            if wanted in {None, symbol}
         ]
 
     def agents(self, fields: Fields) -> Any:
