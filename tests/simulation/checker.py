@@ -115,16 +115,15 @@ class Checker:
                     # It stands where its entry does, and comes when that has filled.
                     continue
                 before = latest.get(signal.lane)
-                # While a signal of the lane is under review exits pass, and the entries before them come later.
+                # While a signal of a lane is under review exits pass, and entries before them come later.
                 passed = before is not None and before.is_exit and self._was_reviewed(signal.lane)
                 if before is not None and before.seq > signal.seq and not passed:
                     yield f"signal {signal.id} was executed after {before.id}, which came later"
                 latest[signal.lane] = signal
 
     def _was_reviewed(self, lane: str) -> bool:
-        return any(
-            one.lane == lane and "An operator looked" in (one.reason or "") for one in self._store.signals
-        )
+        in_lane = (one for one in self._store.signals if one.lane == lane)
+        return any("An operator looked" in (one.reason or "") for one in in_lane)
 
     def _wrong_endings(self) -> Iterator[str]:
         for signal in self._store.signals:
