@@ -126,11 +126,12 @@ begin
     elsif setting.key in (
       'max_daily_loss_usd', 'max_leverage', 'max_slippage_percent', 'cooldown_sec', 'max_exit_age_sec') then
       amount := case when setting.kind = 'number' then setting.value::numeric end;
-      if coalesce(amount not between 0 and 1000000000, true)
+      -- A work order carries no more decimals than 20, and one that cannot be read is not executed, exits neither.
+      if coalesce(amount not between 0 and 1000000000, true) or scale(trim_scale(amount)) > 12
         or setting.key in ('cooldown_sec', 'max_exit_age_sec') and amount <> trunc(amount) then
         raise exception 'extra_settings.% must be a number from 0 to 1000000000, in whole seconds if it is a time',
           setting.key
-        using errcode = '22023', hint = 'Without quotation marks; 0 means no limit.';
+        using errcode = '22023', hint = 'Without quotation marks, with at most 12 decimals; 0 means no limit.';
       end if;
     else
       raise exception 'extra_settings has no setting "%"', left(setting.key, 60)

@@ -46,9 +46,10 @@ begin
     'halt_reason', platform.halt_reason,
     'enabled', coalesce(everywhere.enabled, true) and coalesce(here.enabled, true),
     'max_signal_age_sec', coalesce(here.max_signal_age_sec, 60),
+    -- Through numeric: 60.0 is a whole number that no integer is read from, and one error ends the claims of all traders.
     'max_exit_age_sec', coalesce(least(
-      nullif((everywhere.extra_settings ->> 'max_exit_age_sec')::integer, 0),
-      nullif((here.extra_settings ->> 'max_exit_age_sec')::integer, 0)), 0),
+      nullif((everywhere.extra_settings ->> 'max_exit_age_sec')::numeric::integer, 0),
+      nullif((here.extra_settings ->> 'max_exit_age_sec')::numeric::integer, 0)), 0),
     'on_opposite', case
       when 'reject' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'reject'
       when 'close' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'close'

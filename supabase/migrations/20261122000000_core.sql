@@ -1856,11 +1856,12 @@ begin
     elsif setting.key in (
       'max_daily_loss_usd', 'max_leverage', 'max_slippage_percent', 'cooldown_sec', 'max_exit_age_sec') then
       amount := case when setting.kind = 'number' then setting.value::numeric end;
-      if coalesce(amount not between 0 and 1000000000, true)
+      -- A work order carries no more decimals than 20, and one that cannot be read is not executed, exits neither.
+      if coalesce(amount not between 0 and 1000000000, true) or scale(trim_scale(amount)) > 12
         or setting.key in ('cooldown_sec', 'max_exit_age_sec') and amount <> trunc(amount) then
         raise exception 'extra_settings.% must be a number from 0 to 1000000000, in whole seconds if it is a time',
           setting.key
-        using errcode = '22023', hint = 'Without quotation marks; 0 means no limit.';
+        using errcode = '22023', hint = 'Without quotation marks, with at most 12 decimals; 0 means no limit.';
       end if;
     else
       raise exception 'extra_settings has no setting "%"', left(setting.key, 60)
@@ -2212,9 +2213,10 @@ begin
     'halt_reason', platform.halt_reason,
     'enabled', coalesce(everywhere.enabled, true) and coalesce(here.enabled, true),
     'max_signal_age_sec', coalesce(here.max_signal_age_sec, 60),
+    -- Through numeric: 60.0 is a whole number that no integer is read from, and one error ends the claims of all traders.
     'max_exit_age_sec', coalesce(least(
-      nullif((everywhere.extra_settings ->> 'max_exit_age_sec')::integer, 0),
-      nullif((here.extra_settings ->> 'max_exit_age_sec')::integer, 0)), 0),
+      nullif((everywhere.extra_settings ->> 'max_exit_age_sec')::numeric::integer, 0),
+      nullif((here.extra_settings ->> 'max_exit_age_sec')::numeric::integer, 0)), 0),
     'on_opposite', case
       when 'reject' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'reject'
       when 'close' in (everywhere.extra_settings ->> 'on_opposite', here.extra_settings ->> 'on_opposite') then 'close'
@@ -6859,7 +6861,9 @@ begin
   end if;
   for told in
     select
-      f ->> 'leg' as leg, f ->> 'quantity' as quantity, f ->> 'price' as price, count(*) over (partition by f ->> 'leg') as times
+      f ->> 'leg' as leg, f ->> 'quantity' as quantity, f ->> 'price' as price,
+      -- 01 is 1.
+      count(*) over (partition by ltrim(f ->> 'leg', '0')) as times
     from jsonb_array_elements(p_fills) f
   loop
     if coalesce(told.leg !~ '^[0-9]{1,2}$' or told.quantity !~ '^[0-9]{1,30}(\.[0-9]{1,20})?$'
@@ -6935,7 +6939,7 @@ begin
     order by o.leg
   loop
     perform private.settle_order(held, o, (
-      select f from jsonb_array_elements(p_fills) f where f ->> 'leg' = unsettled.leg::text))
+      select f from jsonb_array_elements(p_fills) f where (f ->> 'leg')::smallint = unsettled.leg))
     from public.orders o where o.id = unsettled.id and o.state in ('submitting', 'unknown', 'absent');
   end loop;
   update public.signals s set

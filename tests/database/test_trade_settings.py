@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from sparky.domain.trade_settings import parse_limits, parse_settings
+from sparky.domain.work_order import parse_work_order
 from tests.database.world import World, call
 
 # What the dashboard posts for every exchange; it never sends user_id.
@@ -142,6 +143,12 @@ def test_a_global_row_of_defaults_restricts_nothing(world: World) -> None:
         ("extra_settings", {"max_leverage": "3"}, "extra_settings.max_leverage must be a number"),
         ("extra_settings", {"max_leverage": -1}, "extra_settings.max_leverage must be a number"),
         ("extra_settings", {"max_exit_age_sec": 1.5}, "extra_settings.max_exit_age_sec must be a number"),
+        ("extra_settings", {"max_leverage": 1e-13}, "extra_settings.max_leverage must be a number"),
+        (
+            "extra_settings",
+            {"max_daily_loss_usd": 1e-300},
+            "extra_settings.max_daily_loss_usd must be a number",
+        ),
         ("extra_settings", {"cooldown_sec": 10**10}, "extra_settings.cooldown_sec must be a number"),
         ("max_trades_per_day", -1, "max_trades_per_day must be a number from 0 to 2147483647"),
         ("max_trades_per_day", None, "max_trades_per_day must be a number"),
@@ -550,3 +557,19 @@ def test_what_the_database_writes_is_what_the_worker_reads(world: World) -> None
     assert [(one.name, one.limit, one.used) for one in parse_limits(limits, "limits", "$")] == [
         ("max_trades_per_day", Decimal(5), Decimal(0))
     ]
+
+
+def test_a_number_in_another_spelling_stops_nobodys_claims(world: World) -> None:
+    odd, other = world.trader(), world.trader()
+    numbers = (
+        '{"max_exit_age_sec": 60.0, "cooldown_sec": 30.0, "max_leverage": 2.000000000000000000000000000,'
+        ' "max_slippage_percent": 1e-12, "max_daily_loss_usd": 1.5e2}'
+    )
+    with world.signed_in(odd.id) as connection:
+        connection.execute("update public.trade_settings_global set extra_settings = %s::jsonb", [numbers])
+    world.accept(odd)
+    world.accept(other)
+    mine, his = sorted(map(parse_work_order, world.claim()), key=lambda one: one.user_id != odd.id)
+    assert mine.user_id == odd.id
+    assert his.user_id == other.id
+    assert (mine.settings.max_exit_age_sec, mine.settings.max_leverage) == (60, Decimal(2))
