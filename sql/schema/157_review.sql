@@ -57,7 +57,9 @@ begin
   end if;
   for told in
     select
-      f ->> 'leg' as leg, f ->> 'quantity' as quantity, f ->> 'price' as price, count(*) over (partition by f ->> 'leg') as times
+      f ->> 'leg' as leg, f ->> 'quantity' as quantity, f ->> 'price' as price,
+      -- 01 is 1.
+      count(*) over (partition by ltrim(f ->> 'leg', '0')) as times
     from jsonb_array_elements(p_fills) f
   loop
     if coalesce(told.leg !~ '^[0-9]{1,2}$' or told.quantity !~ '^[0-9]{1,30}(\.[0-9]{1,20})?$'
@@ -133,7 +135,7 @@ begin
     order by o.leg
   loop
     perform private.settle_order(held, o, (
-      select f from jsonb_array_elements(p_fills) f where f ->> 'leg' = unsettled.leg::text))
+      select f from jsonb_array_elements(p_fills) f where (f ->> 'leg')::smallint = unsettled.leg))
     from public.orders o where o.id = unsettled.id and o.state in ('submitting', 'unknown', 'absent');
   end loop;
   update public.signals s set

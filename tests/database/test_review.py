@@ -240,3 +240,12 @@ def test_a_claim_that_finds_what_was_settled_meanwhile_counts_it_no_second_time(
     assert world.value("select quantity from public.positions") == 1
     assert world.value("select count(*) from public.fills where starts_with(venue_fill_id, 'settled')") == 1
     assert world.value("select count(*) from public.fills") == 1
+
+
+def test_a_leg_in_another_spelling_is_that_leg_and_named_twice_in_two(world: World) -> None:
+    trader = world.trader()
+    signal_id = unclear(world, trader)
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="named twice"):
+        settle(world, signal_id, "executed", BOUGHT | {"leg": "01"}, BOUGHT)
+    settle(world, signal_id, "executed", BOUGHT | {"leg": "01"})
+    assert world.value("select state from public.orders") == "filled"
