@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -6,8 +7,8 @@ import pytest
 
 from sparky.domain.errors import WorkOrderError
 from sparky.domain.identifiers import ClientOrderId
-from sparky.domain.orders import OrderType, Side
-from sparky.domain.plan import Leg, Plan, Purpose
+from sparky.domain.orders import ExitKind, OrderType, Side
+from sparky.domain.plan import ExitTerms, Leg, Plan, Protection, Purpose
 from sparky.domain.plan_json import plan_from_json, plan_to_json
 
 PLAN = Plan(
@@ -53,6 +54,7 @@ NOTHING_ELSE: dict[str, Any] = {
 def test_a_plan_is_stored_with_numbers_as_plain_text() -> None:
     assert plan_to_json(PLAN) == {
         "protection": None,
+        "kept": None,
         "cancels": [],
         "leverage": None,
         "close_symbols": [],
@@ -88,7 +90,10 @@ def test_a_plan_is_stored_with_numbers_as_plain_text() -> None:
 
 
 def test_a_stored_plan_is_read_back_equal() -> None:
-    assert plan_from_json(json.loads(json.dumps(plan_to_json(PLAN)))) == PLAN
+    stop = ExitTerms(number=3, kind=ExitKind.STOP_LOSS, price=Decimal("26000.5"))
+    kept = Protection(entry=0, side_closed_by=Side.SELL, exits=(stop,), quantity=Decimal(0))
+    for plan in (PLAN, replace(PLAN, kept=kept)):
+        assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"legs": []}, {"legs": [None], "notes": []}])

@@ -248,3 +248,28 @@ async def test_a_reverse_that_does_not_close_gives_the_old_position_its_exits_ba
     await world.run()
     assert signal.status == ("done" if close == "fill" else "failed")
     assert [quantity for _, _, quantity, _ in world.venue.exits] == [Decimal(one) for one in left]
+
+
+@pytest.mark.parametrize(("close", "left"), [("refuse", "1"), ("cancelled", "1"), ("partial", "0.5")])
+async def test_a_reverse_whose_entry_has_exits_to_come_gives_the_old_ones_back_all_the_same(
+    close: str, left: str
+) -> None:
+    world = partly_closing()
+    world.venue.script.append(close)
+    signal = world.reverse_signal(
+        alert={"price": "100", "quantity": "1", "stop_loss_percent": "5", "take_profit_percent": "5"}
+    )
+    await world.run()
+    assert signal.status == "failed"
+    assert len(world.venue.submitted) == 1
+    assert [(kind, quantity, price) for _, kind, quantity, price in world.venue.exits] == [
+        (ExitKind.STOP_LOSS, Decimal(left), Decimal(90))
+    ]
+
+
+async def test_a_reverse_that_closes_places_the_exits_of_what_it_opens_and_not_the_old_ones() -> None:
+    world = partly_closing()
+    signal = world.reverse_signal(alert={"price": "100", "quantity": "1", "stop_loss_percent": "5"})
+    await world.run()
+    assert signal.status == "done", signal.reason
+    assert [(kind, price) for _, kind, _, price in world.venue.exits] == [(ExitKind.STOP_LOSS, Decimal(105))]

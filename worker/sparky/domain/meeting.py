@@ -98,7 +98,7 @@ def reverse(case: Case, position: VenuePosition) -> Plan:
         opening,
         legs=(*closing.legs, *opening.legs),
         cancels=closing.cancels,
-        protection=opening.protection or closing.protection,
+        kept=closing.protection,
     )
 
 

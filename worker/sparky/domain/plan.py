@@ -157,12 +157,14 @@ class Plan:
     """What to send, in order. `notes` are sentences for the trader.
 
     In this order: the cancels of leg 0, the leverage, each leg with the cancels after it, the protection.
-    `close_symbols` are closed by signals of their own, one for each symbol.
+    `close_symbols` are closed by signals of their own, one for each symbol. `kept` are the exits to place
+    again where a reverse does not close what they were for; `protection` is then that of what it opens.
     """
 
     legs: tuple[Leg, ...] = ()
     notes: tuple[str, ...] = ()
     protection: Protection | None = None
+    kept: Protection | None = None
     cancels: tuple[Cancel, ...] = ()
     leverage: int | None = None
     close_symbols: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "legs": [leg_to_json(leg) for leg in plan.legs],
         "notes": list(plan.notes),
         "protection": None if plan.protection is None else protection_to_json(plan.protection),
+        "kept": None if plan.kept is None else protection_to_json(plan.kept),
         "cancels": [
             {"client_order_id": one.client_order_id, "after_leg": one.after_leg} for one in plan.cancels
         ],
@@ -34,11 +35,12 @@ def plan_from_json(value: Any, path: str = "plan") -> Plan:
         WorkOrderError: anything is missing, of the wrong type or out of range, named by its path.
     """
     source = fields.mapping(value, path)
-    protection = source.get("protection")
+    protection, kept = source.get("protection"), source.get("kept")
     return Plan(
         legs=_each(source, "legs", path, _leg_from_json),
         notes=_texts(source, "notes", path),
         protection=None if protection is None else protection_from_json(protection, f"{path}.protection"),
+        kept=None if kept is None else protection_from_json(kept, f"{path}.kept"),
         cancels=_each(source, "cancels", path, _cancel_from_json),
         leverage=fields.optional(fields.integer, source, "leverage", path),
         close_symbols=_texts(source, "close_symbols", path),

@@ -82,7 +82,7 @@ class Execution:
                     await self._trade(account, plan, leg)
         except Ended as end:
             raise await self._protect_after(end, account, plan) from None
-        await self._protect(account, plan)
+        await self._protect(account, plan, plan.protection)
         if hand.order.action is Action.CLOSE_ALL:
             hand.record.say(sentences.closing_each(plan.close_symbols))
             result = outcomes.done(hand.order.claim, hand.record, plan)
@@ -207,8 +207,7 @@ class Execution:
         elif any(one.after_leg == leg.number for one in plan.cancels):
             hand.record.say("Its exits stay, because not all of it was closed.")
 
-    async def _protect(self, account: OpenAccount, plan: Plan) -> None:
-        protection = plan.protection
+    async def _protect(self, account: OpenAccount, plan: Plan, protection: Protection | None) -> None:
         if protection is None:
             return
         try:
@@ -236,8 +235,9 @@ class Execution:
     async def _protect_after(self, end: Ended, account: OpenAccount, plan: Plan) -> Ended:
         """Place exits again that were cancelled for a close that did not come to its end."""
         hand = self._hand
-        if plan.protection is None or plan.protection.entry or end.result.status == "review":
+        again = plan.kept or plan.protection
+        if again is None or again.entry or end.result.status == "review":
             return end
         said = len(hand.record.sentences)
-        await self._protect(account, plan)
+        await self._protect(account, plan, again)
         return Ended(outcomes.with_later(end.result, hand.record, said))
