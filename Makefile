@@ -8,7 +8,7 @@ FUNCTIONS := edge_webhook supabase/functions/stripe_webhook
 # Options for a command, for example: make demo ARGS="--url https://example.supabase.co --key sb_secret_..."
 ARGS ?=
 # The tests that share the cores, then those that start stacks or measure times. Both run, whatever the first find.
-TEST_SHARED := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m "not alone" tests/unit tests/venues
+TEST_SHARED := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m "not alone" tests/unit tests/venues tests/database
 TEST_ALONE := $(BIN)/pytest -m alone
 # Demo and tests start many Python processes: where this is set, each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE

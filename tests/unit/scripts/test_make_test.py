@@ -40,7 +40,7 @@ def test_both_runs_happen_and_either_failure_fails(tmp_path: Path, shared: int, 
     code, runs, errors = make(tmp_path, shared=shared, alone=alone)
     assert (code == 0) is (shared == alone == 0)
     [first, second] = runs
-    assert first.endswith("-m not alone tests/unit tests/venues")
+    assert first.endswith("-m not alone tests/unit tests/venues tests/database")
     assert second == "-m alone"
     assert ("the first of the two runs of pytest failed" in errors) is (shared != 0)
 
