@@ -155,7 +155,9 @@ begin
     return jsonb_build_object('signal_id', p_claim -> 'signal_id', 'ok', false);
   end if;
   held.plan := coalesce(held.plan, nullif(p_claim -> 'plan', 'null'));
-  if held.entered_at is null and not held.is_exit and held.plan @? '$.legs[*] ? (@.purpose == "open")' then
+  -- Exits that are placed again before it has begun to trade pass like any other.
+  if held.entered_at is null and not held.is_exit and held.plan @? '$.legs[*] ? (@.purpose == "open")'
+    and p_claim @? '$.orders[*] ? (@.purpose == "open" || @.purpose == "close")' then
     if held.user_id = any(p_limited) then
       obstacle := private.entry_obstacle(held);
     end if;

@@ -176,6 +176,21 @@ def test_a_reverse_keeps_its_place_between_its_two_orders(world: World) -> None:
     assert world.begin(opening)[0]["ok"]
 
 
+def test_exits_that_a_kept_out_reverse_places_again_pass(world: World) -> None:
+    trader = world.trader()
+    limit(world, trader, max_trades_per_day=1)
+    traded(world, trader)
+    world.accept(trader, action="sell")
+    turning = world.claim_one()
+    plan = {"legs": [{"purpose": "close", "symbol": "BTCUSDT"}, {"purpose": "open", "symbol": "BTCUSDT"}]}
+    closing = order(turning, side="sell", purpose="close") | {"plan": plan}
+    assert "obstacle" in world.begin(closing)[0]
+    stop = order(turning, 3, side="sell", purpose="stop_loss", order_type="stop", stop_price="90")
+    assert world.begin(stop | {"plan": plan})[0]["ok"]
+    assert world.signal(turning["signal_id"])["entered_at"] is None
+    assert "obstacle" in world.begin(closing)[0]
+
+
 def test_the_day_s_loss_keeps_entries_out_from_the_limit_on(world: World) -> None:
     trader = world.trader()
     limit(world, trader, extra_settings={"max_daily_loss_usd": 10})

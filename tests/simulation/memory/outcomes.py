@@ -1,6 +1,6 @@
 """What 150_outcomes.sql does: begin and finish, and the news of orders."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -103,7 +103,7 @@ class Outcomes:
             return {"signal_id": claim["signal_id"], "ok": False}
         plan = held.plan if held.plan is not None else claim.get("plan")
         entered_at = held.entered_at
-        if entered_at is None and not held.is_exit and _opens(plan):
+        if entered_at is None and not held.is_exit and _opens(plan) and _trades(claim["orders"]):
             obstacle = self._obstacle(held, plan)
             if obstacle is not None:
                 return {"signal_id": held.id, "ok": False, "obstacle": obstacle}
@@ -228,6 +228,10 @@ class Outcomes:
 def _opens(plan: Mapping[str, Any] | None) -> bool:
     legs = () if plan is None else plan.get("legs", ())
     return any(isinstance(leg, Mapping) and leg.get("purpose") == "open" for leg in legs)
+
+
+def _trades(orders: Iterable[Mapping[str, Any]]) -> bool:
+    return any(order["purpose"] in {"open", "close"} for order in orders)
 
 
 def _same(written: Mapping[str, Any], leg: Mapping[str, Any]) -> bool:

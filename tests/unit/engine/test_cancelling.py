@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from sparky.domain.orders import ExitKind
+from sparky.domain.trade_settings import Limit
 from tests.unit.engine.fake_database import Row
 from tests.unit.engine.world import World
 
@@ -265,6 +266,16 @@ async def test_a_reverse_whose_entry_has_exits_to_come_gives_the_old_ones_back_a
     assert [(kind, quantity, price) for _, kind, quantity, price in world.venue.exits] == [
         (ExitKind.STOP_LOSS, Decimal(left), Decimal(90))
     ]
+
+
+async def test_a_reverse_that_a_limit_keeps_out_leaves_the_old_position_its_exits() -> None:
+    world = partly_closing()
+    world.database.obstacle = Limit("max_trades_per_day", "all", Decimal(1), Decimal(1), ok=False)
+    signal = world.reverse_signal(alert={"price": "100", "quantity": "1", "stop_loss_percent": "5"})
+    await world.run()
+    assert (signal.status, signal.reason_code) == ("failed", "max_trades_per_day"), signal.reason
+    assert world.venue.submitted == []
+    assert [(quantity, price) for _, _, quantity, price in world.venue.exits] == [(Decimal(1), Decimal(90))]
 
 
 async def test_a_reverse_that_closes_places_the_exits_of_what_it_opens_and_not_the_old_ones() -> None:
