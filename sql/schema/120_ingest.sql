@@ -242,7 +242,8 @@ begin
   select count(*), min(s.received_at) into used, oldest from (
     select received_at from public.signals
     where user_id = p_user_id and received_at > p_now - interval '1 hour'
-      and status not in ('rejected', 'rate_limited') and parent_id is null
+      -- What a worker has looked at was accepted, or alerts that are all rejected later would be without limit.
+      and (status not in ('rejected', 'rate_limited') or claimed_at is not null) and parent_id is null
     order by received_at desc
     limit greatest(allowed, 1)
   ) s;

@@ -47,7 +47,7 @@ begin
     'used', (
       select count(*) from public.signals s
       where s.user_id = p_user_id and s.received_at > moment - interval '1 hour'
-        and s.status not in ('rejected', 'rate_limited') and s.parent_id is null),
+        and (s.status not in ('rejected', 'rate_limited') or s.claimed_at is not null) and s.parent_id is null),
     'resets_at', case when room.reason is not null then moment + make_interval(secs => room.retry_after) end);
 end
 $$;

@@ -5482,7 +5482,8 @@ begin
   select count(*), min(s.received_at) into used, oldest from (
     select received_at from public.signals
     where user_id = p_user_id and received_at > p_now - interval '1 hour'
-      and status not in ('rejected', 'rate_limited') and parent_id is null
+      -- What a worker has looked at was accepted, or alerts that are all rejected later would be without limit.
+      and (status not in ('rejected', 'rate_limited') or claimed_at is not null) and parent_id is null
     order by received_at desc
     limit greatest(allowed, 1)
   ) s;
@@ -5710,7 +5711,7 @@ begin
     'used', (
       select count(*) from public.signals s
       where s.user_id = p_user_id and s.received_at > moment - interval '1 hour'
-        and s.status not in ('rejected', 'rate_limited') and s.parent_id is null),
+        and (s.status not in ('rejected', 'rate_limited') or s.claimed_at is not null) and s.parent_id is null),
     'resets_at', case when room.reason is not null then moment + make_interval(secs => room.retry_after) end);
 end
 $$;

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.database.world import BUY, Trader, World, call
+from tests.database.world import BUY, Trader, World, call, held
 
 
 def status(answer: dict[str, Any]) -> tuple[int, str]:
@@ -306,6 +306,17 @@ def test_over_the_limit_the_answer_says_when_there_is_room(world: World) -> None
         " (select min(seq) from public.signals)"
     )
     assert status(world.ingest(trader, BUY)) == (200, "accepted")
+
+
+def test_an_alert_that_is_accepted_and_rejected_at_its_execution_counts(world: World) -> None:
+    trader = world.trader(plan="Free")
+    for _ in range(10):
+        world.accept(trader)
+        rejected = {"status": "rejected", "reason_code": "no_size", "reason": "No size."}
+        assert world.finish(held(world.claim_one()) | rejected)[0]["ok"]
+    assert status(world.ingest(trader, BUY)) == (429, "rate_limited")
+    with world.signed_in(trader.id) as connection:
+        assert call(connection, "my_plan")["limits"]["webhooks_per_hour"]["used"] == 10
 
 
 @pytest.mark.parametrize(
