@@ -1,5 +1,6 @@
 """Signals that do more, or less, than trade: close_all, protect, dry runs, limits, leverage, options."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sparky.domain.identifiers import SignalId, client_order_id
 from sparky.domain.trade_settings import Limit
 from tests.unit.engine.fake_database import Row
+from tests.unit.engine.virtual_loop import START
 from tests.unit.engine.world import World
 
 LONG = {"side": "long", "quantity": "1", "entry_price": "100"}
@@ -93,6 +95,17 @@ async def test_an_entry_whose_stop_comes_too_late_is_closed_when_the_venue_refus
     await world.run()
     assert (signal.status, signal.reason_code) == ("failed", "exit_not_placed")
     assert world.venue.net == 0
+
+
+async def test_exits_are_placed_at_any_age() -> None:
+    world = World()
+    world.venue.net = Decimal(1)
+    signal = protect_signal(world)
+    signal.order["settings"]["max_exit_age_sec"] = 10
+    signal.order["received_at"] = (START - timedelta(hours=1)).isoformat()
+    await world.run()
+    assert signal.status == "done", signal.reason
+    assert len(world.venue.exits) == 1
 
 
 async def test_nothing_is_protected_where_nothing_is_open() -> None:

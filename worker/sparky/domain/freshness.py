@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sparky.domain.alert import Action
 from sparky.domain.plan import Check, Rejection
 from sparky.domain.reasons import Reason
 from sparky.domain.work_order import WorkOrder
@@ -17,7 +18,12 @@ def age_of(order: WorkOrder, now: datetime) -> timedelta:
 
 
 def check_age(order: WorkOrder, now: datetime, *, exits: bool) -> Rejection | None:
-    """Return an expired rejection if the signal is older than its setting allows; 0 means no limit."""
+    """Return an expired rejection if the signal is older than its setting allows; 0 means no limit.
+
+    Exits that are placed for what has filled already come late rather than never.
+    """
+    if order.action is Action.PROTECT:
+        return None
     name = "max_exit_age_sec" if exits else "max_signal_age_sec"
     limit = order.settings.max_exit_age_sec if exits else order.settings.max_signal_age_sec
     age = age_of(order, now)

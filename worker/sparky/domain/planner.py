@@ -126,7 +126,8 @@ def _check_age(case: Case, *, exits: bool) -> None:
     too_old = check_age(case.order, case.now, exits=exits)
     if too_old is not None:
         case.findings.reject(name, age, too_old, f"{limit} s")
-    case.findings.passed(name, age, f"{limit} s" if limit else None)
+    counts = limit and case.order.action is not Action.PROTECT
+    case.findings.passed(name, age, f"{limit} s" if counts else None)
 
 
 def _plan_state(case: Case, state: MarketPosition, *, exits: bool) -> Plan:
