@@ -284,3 +284,21 @@ async def test_a_reverse_that_closes_places_the_exits_of_what_it_opens_and_not_t
     await world.run()
     assert signal.status == "done", signal.reason
     assert [(kind, price) for _, kind, _, price in world.venue.exits] == [(ExitKind.STOP_LOSS, Decimal(105))]
+
+
+@pytest.mark.parametrize(("tries", "stops"), [(100, 1), (3, 1), (0, 1)])
+@pytest.mark.parametrize("alert", [{"price": "100"}, {"price": "100", "close_percent": "25"}])
+async def test_an_exit_that_may_still_stand_is_not_placed_a_second_time(
+    tries: int, stops: int, alert: dict[str, str]
+) -> None:
+    world = partly_closing()
+    world.venue.cancel_script.extend(["not_sent"] * tries)
+    world.venue.script.append("refuse")
+    signal = world.exit_signal(alert=alert, position=LONG)
+    await world.run()
+    assert (signal.status, signal.reason_code) == ("failed", "insufficient_funds"), signal.reason
+    working = sum(1 for one in world.venue.orders.values() if one.order.state.value == "working")
+    assert working == stops
+    assert ("it may still stand" in signal.reason) is (tries == 100)
+    # Nor is the position closed because of it.
+    assert len(world.venue.submitted) == 1

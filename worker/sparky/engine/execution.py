@@ -14,15 +14,16 @@ from sparky.database.gateway import Result
 from sparky.domain.alert import Action
 from sparky.domain.answers import NotSent, VenueOrder
 from sparky.domain.errors import CredentialsInvalid, DatabaseUnavailable, Refusal, VenueUnavailable
+from sparky.domain.identifiers import ClientOrderId
 from sparky.domain.news import OrderNews
 from sparky.domain.orders import OrderState
 from sparky.domain.plan import Decision, Leg, Plan, Protection, Purpose, Rejection
 from sparky.domain.planner import make_plan
 from sparky.domain.reasons import Reason
 from sparky.domain.wanted import wanted
-from sparky.domain.work_order import WorkOrder
+from sparky.domain.work_order import EarlierOrder, WorkOrder
 from sparky.engine import outcomes, sentences
-from sparky.engine.cancelling import Canceller, Gone
+from sparky.engine.cancelling import Cancelled, Canceller, Gone
 from sparky.engine.equipment import Equipment
 from sparky.engine.explaining import explain
 from sparky.engine.exposure import Exposed, exposed_by, exposed_position, unprotected_entry
@@ -42,6 +43,8 @@ class Execution:
     def __init__(self, equipment: Equipment, order: WorkOrder, lease: Lease, asked_at: float) -> None:
         self._hand = InHand(equipment, order, lease, asked_at)
         self._done: dict[int, VenueOrder] = {}
+        # Of these exits it is not known that they are gone.
+        self._standing: set[ClientOrderId] = set()
 
     @property
     def begun(self) -> bool:
@@ -158,13 +161,21 @@ class Execution:
         for order in hand.order.working:
             if order.client_order_id not in wanted_gone:
                 continue
-            cancelled = await canceller.cancel(order)
-            hand.know(cancelled.as_known)
-            hand.record.say_of(order.client_order_id, cancelled.sentence)
+            cancelled = await self._cancel_one(canceller, order)
             has_filled_more = has_filled_more or cancelled.has_filled_more
             if cancelled.gone is not Gone.YES and after_leg == 0:
                 self._end_if_in_the_way(plan, cancelled.gone)
         return has_filled_more
+
+    async def _cancel_one(self, canceller: Canceller, order: EarlierOrder) -> Cancelled:
+        cancelled = await canceller.cancel(order)
+        self._hand.know(cancelled.as_known)
+        self._hand.record.say_of(order.client_order_id, cancelled.sentence)
+        if cancelled.gone is Gone.YES:
+            self._standing.discard(order.client_order_id)
+        elif order.purpose.is_exit:
+            self._standing.add(order.client_order_id)
+        return cancelled
 
     def _end_if_in_the_way(self, plan: Plan, gone: Gone) -> None:
         # What must get out does so all the same.
@@ -211,6 +222,7 @@ class Execution:
         if protection is None:
             return
         try:
+            protection = await self._without_standing(account, plan, protection)
             exposed = await self._exposed(account, plan, protection)
             if exposed is not None:
                 await Protector(self._hand, account, plan).protect(protection, exposed)
@@ -218,6 +230,27 @@ class Execution:
             if end.result.reason_code == Reason.EXIT_NOT_PLACED:
                 raise
             raise Ended(outcomes.left_exposed(end.result)) from None
+
+    async def _without_standing(self, account: OpenAccount, plan: Plan, protection: Protection) -> Protection:
+        """Leave out what still stands: a second stop would be refused, or sell what is not there."""
+        hand = self._hand
+        if protection.entry or hand.order.unprotected is not None:
+            return protection
+        named = {one.client_order_id for one in plan.cancels}
+        if hand.order.plan is not None and not any(one.purpose.is_exit for one in hand.order.orders):
+            # Only the claim that cancelled them knows of which it could not tell.
+            self._standing |= {
+                one.client_order_id for one in hand.order.working if one.purpose.is_exit
+            } & named
+        kinds = set()
+        for order in hand.order.working:
+            if order.client_order_id in self._standing & named:
+                cancelled = await self._cancel_one(Canceller(hand, account), order)
+                kinds |= set() if cancelled.gone is Gone.YES else {order.purpose.value}
+        kept = tuple(one for one in protection.exits if one.kind.value not in kinds)
+        if len(kept) < len(protection.exits):
+            hand.record.say("It is not placed a second time, because it may still stand.")
+        return replace(protection, exits=kept)
 
     async def _exposed(self, account: OpenAccount, plan: Plan, protection: Protection) -> Exposed | None:
         hand = self._hand
