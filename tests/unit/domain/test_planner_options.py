@@ -14,9 +14,10 @@ from sparky.domain.plan import Decision, NothingToDo, Plan, Purpose, Rejection
 from sparky.domain.planner import make_plan
 from sparky.domain.reasons import Reason
 from sparky.domain.rules import InstrumentRules
-from sparky.domain.snapshot import Snapshot
+from sparky.domain.snapshot import NO_RULES, Snapshot
 from sparky.domain.wanted import wanted
 from sparky.domain.work_order import WorkOrder
+from tests.unit.domain.planning import working
 from tests.unit.domain.work_orders import CAN_ALL, NOW, snapshot, work_order
 
 CALL, PUT = "AAPL260417C00200000", "AAPL260417P00200000"
@@ -232,3 +233,62 @@ def test_outside_regular_hours_entries_and_limited_exits_are_sent_as_extended(
     early = NOW - timedelta(minutes=90, seconds=5)
     (leg,) = plan_of(make_plan(order, seen, early)).legs
     assert leg.extended_hours is expected
+
+
+def standing(*orders: dict[str, Any]) -> list[dict[str, Any]]:
+    exit_ = {"purpose": "stop_loss", "side": "sell", "order_type": "stop", "stop_price": "1.5"}
+    return working(*(exit_ | one for one in orders))
+
+
+OF_ALL = ({"symbol": "AAPL", "stop_price": "150"}, {"symbol": CALL}, {"symbol": PUT})
+
+
+@pytest.mark.parametrize("percent", [None, "50"])
+def test_a_close_of_shares_leaves_the_stops_of_their_options_alone(percent: str | None) -> None:
+    order = work_order(
+        exchange="tradier",
+        symbol="AAPL",
+        action="close",
+        alert={"close_percent": percent},
+        working=standing(*OF_ALL),
+    )
+    plan = plan_of(make_plan(order, underlying(held("AAPL"), held(CALL), held(PUT)), NOW))
+    assert [one.client_order_id for one in plan.cancels] == ["sp1"]
+    assert plan.protection is not None
+    assert [one.price for one in plan.protection.exits] == [Decimal(150)]
+
+
+def test_a_close_of_a_call_leaves_the_stops_of_the_put_and_of_the_shares_alone() -> None:
+    order = replace(alert_for("close", quantity=None), working=work_order(working=standing(*OF_ALL)).working)
+    seen = snapshot(held(CALL), rules=OPTION, capabilities=BROKER, positions=[held(CALL), held(PUT)])
+    plan = plan_of(make_plan(order, seen, NOW))
+    assert [one.client_order_id for one in plan.cancels] == ["sp2"]
+
+
+def test_a_close_of_a_call_that_is_not_open_leaves_what_the_put_has_alone() -> None:
+    entry = {"purpose": "open", "side": "buy", "order_type": "limit", "limit_price": "1", "stop_price": None}
+    orders = standing(OF_ALL[0], OF_ALL[2], entry | {"symbol": PUT}, entry | {"symbol": CALL})
+    order = replace(alert_for("close", quantity=None), working=work_order(working=orders).working)
+    plan = plan_of(make_plan(order, underlying(held("AAPL"), held(PUT)), NOW))
+    assert [one.client_order_id for one in plan.cancels] == ["sp4"]
+
+
+def test_a_cancel_leaves_the_exits_of_options_working() -> None:
+    order = work_order(
+        exchange="tradier", symbol="AAPL", action="cancel", is_exit=True, alert={}, working=standing(*OF_ALL)
+    )
+    plan = plan_of(make_plan(order, snapshot(rules=NO_RULES, capabilities=BROKER), NOW))
+    assert [one.client_order_id for one in plan.cancels] == ["sp1"]
+    assert any("left working (2)" in note for note in plan.notes)
+
+
+def test_an_entry_in_shares_does_not_count_a_working_option_as_theirs() -> None:
+    entry = {"purpose": "open", "side": "buy", "order_type": "limit", "limit_price": "1", "stop_price": None}
+    order = work_order(
+        exchange="tradier",
+        symbol="AAPL",
+        alert={"quantity": "1", "price": "200"},
+        working=standing(entry | {"symbol": CALL}),
+    )
+    plan = plan_of(make_plan(order, underlying(held(CALL)), NOW))
+    assert [(leg.symbol, leg.purpose) for leg in plan.legs] == [("AAPL", Purpose.OPEN)]

@@ -9,10 +9,11 @@ from sparky.domain.alert import AlertTerms
 from sparky.domain.answers import VenuePosition
 from sparky.domain.asset_kind import AssetKind, asset_kind
 from sparky.domain.findings import Findings
+from sparky.domain.options import parse_option
 from sparky.domain.orders import OrderType, PositionSide, Side
 from sparky.domain.plan import Purpose
 from sparky.domain.rules import InstrumentRules, exact_difference, exact_sum
-from sparky.domain.snapshot import Snapshot
+from sparky.domain.snapshot import NO_RULES, Snapshot
 from sparky.domain.trade_settings import Settings
 from sparky.domain.work_order import EarlierOrder, WorkOrder
 
@@ -65,12 +66,29 @@ class Case:
         return rules if order_type.has_limit_price else rules.at_market()
 
     def working(self, *purposes: Purpose, side: Side | None = None) -> tuple[EarlierOrder, ...]:
-        """Return the orders of other signals of this lane that may work at the venue."""
+        """Return the orders of other signals in what this one trades that may work at the venue.
+
+        An underlying has one lane for its shares, its options that alerts describe, and spreads of them.
+        """
         return tuple(
             one
             for one in self.order.working
-            if one.state.may_be_live and one.purpose in purposes and side in {None, one.side}
+            if one.state.may_be_live
+            and one.purpose in purposes
+            and side in {None, one.side}
+            and self._is_in_what_is_traded(one)
         )
+
+    def _is_in_what_is_traded(self, one: EarlierOrder) -> bool:
+        if one.spread:
+            return False
+        symbol = self.order.symbol if self.symbol == NO_RULES.symbol else self.symbol
+        described = self.alert.right is not None and not self.alert.legs
+        if not described or (one.purpose is not Purpose.OPEN and parse_option(symbol) is not None):
+            return one.symbol == symbol
+        # Any that fits counts: the contract that is chosen follows the price.
+        option = parse_option(one.symbol)
+        return option is not None and option.right is self.alert.right
 
     def on_its_way(self, side: PositionSide) -> Decimal:
         """Return what our working entries of that side may still add."""

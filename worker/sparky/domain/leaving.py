@@ -116,13 +116,17 @@ def without_leftovers(case: Case, plan: Plan) -> Plan:
 def plan_cancel(case: Case) -> Plan:
     """Return the plan that cancels the working orders of the lane, but for exits of an open position.
 
+    Exits of the options of an underlying stay with its own: what they are for was not looked at.
+
     Raises:
         Declined: none works.
     """
-    entries = case.working(Purpose.OPEN, Purpose.CLOSE)
-    exits = case.working(*_EXITS)
+    live = [one for one in case.order.working if one.state.may_be_live]
+    entries = tuple(one for one in live if not one.purpose.is_exit)
+    exits = not_attached([one for one in live if one.purpose.is_exit], entries)
     if case.position is None:
-        entries, exits = (*entries, *not_attached(exits, entries)), ()
+        entries = (*entries, *(one for one in exits if one.symbol == case.order.symbol))
+        exits = tuple(one for one in exits if one.symbol != case.order.symbol)
     kept = (
         f"The exits that protect the open position were left working ({len(exits)}); close it to end them."
         if exits
