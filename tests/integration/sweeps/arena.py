@@ -13,6 +13,7 @@ from scripts.testbed.worker_process import WorkerProcess
 from sparky.domain.orders import PositionSide, Side
 from tests.integration.sweeps.gate import DatabaseGate, Journey, VenueGate
 from tests.integration.sweeps.plans import SweptPlan
+from tests.integration.sweeps.worker_main import limits_lifted
 from tests.integration.worker.venue_accounts import save_keys
 from tests.integration.worker.world import World, until
 from tests.venues.fakes.book import Execution
@@ -64,6 +65,8 @@ class Arena:
     async def open(cls, world: World) -> AsyncIterator[Self]:
         """Sign the trader up, save his keys at all venues, and put gates before everything."""
         async with AsyncExitStack() as resources:
+            # The venues are asked from here too.
+            resources.enter_context(limits_lifted())
             gate = await resources.enter_async_context(DatabaseGate(world.backend.url))
             trader = await world.trader("Sweep")
             arena = cls(world, trader, gate)

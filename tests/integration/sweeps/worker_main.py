@@ -6,7 +6,8 @@ nothing is believed sooner. Tradier's limit of requests, which a sweep uses up i
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sparky.app
@@ -21,6 +22,17 @@ from sparky.venues.tradier.adapter import TradierAdapter
 from sparky.venues.tradier.client import Group
 
 VISIBILITY_SECONDS: Final = 1.0
+
+
+@contextmanager
+def limits_lifted() -> Iterator[None]:
+    """Let Tradier's limit of requests not count in this process meanwhile."""
+    before = Group.limit
+    Group.limit = _plenty  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        Group.limit = before  # type: ignore[method-assign]
 
 
 def _plenty(group: Group, environment: str) -> Limit:
@@ -48,5 +60,5 @@ if __name__ == "__main__":
         module.Batcher = Alone  # type: ignore[attr-defined]
     for adapter in (AsterAdapter, OandaAdapter, PaperAdapter, TastytradeAdapter, TradierAdapter):
         adapter.visibility_seconds = VISIBILITY_SECONDS  # type: ignore[misc]
-    Group.limit = _plenty  # type: ignore[assignment, method-assign]
-    sys.exit(main(["worker"]))
+    with limits_lifted():
+        sys.exit(main(["worker"]))
