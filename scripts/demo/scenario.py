@@ -47,7 +47,7 @@ class End:
 
 
 ACCEPTED: Final = Reply(200, "accepted")
-DUPLICATE: Final = Reply(200, "duplicate")
+DUPLICATE: Final = Reply(200, "duplicate", "duplicate")
 DONE: Final = End("done")
 
 
