@@ -6119,45 +6119,53 @@ declare
 begin
   perform private.check_claim(p_worker, p_limit, p_lease_seconds);
   perform private.retire_hopeless();
-  -- Materialised: inlined, the LIMIT could be evaluated anew for each row that the update locks.
-  with abandoned as materialized (
-    select s.id, s.seq from public.signals s
-    where s.status = 'executing' and s.lease_until < clock_timestamp()
-    order by s.lease_until
-    limit p_limit
-    for update skip locked
-  ), waiting as materialized (
-    select s.id, s.seq from public.signals s
-    where s.status = 'pending'
-      and not exists (select from public.signals e where e.lane = s.lane and e.status = 'executing')
-      -- A lane under review lets exits pass and holds entries back.
-      and (s.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
-      and not exists (
-        select from public.signals o
-        where o.lane = s.lane and o.status = 'pending' and o.seq < s.seq
-          and (o.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
-      )
-      -- What came after a close_all waits until that has made the signals that close each symbol: those come first.
-      and not exists (
-        select from public.signals c
-        where c.account_id = s.account_id and c.action = 'close_all' and c.status in ('pending', 'executing')
-          and c.seq < s.seq
-      )
-    order by s.seq
-    limit p_limit
-    for update skip locked
-  ), chosen as materialized (
-    select c.id from (select * from abandoned union all select * from waiting) c order by c.seq limit p_limit
-  ), taken as (
-    update public.signals s set
-      status = 'executing', claimed_by = p_worker, claimed_at = clock_timestamp(),
-      attempt = s.attempt + 1, fence = s.fence + 1,
-      lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
-    from chosen where s.id = chosen.id
-    -- One value of the row's own type: an array of anonymous records would be turned into text and read again.
-    returning s as signal
-  )
-  select array_agg(t.signal order by (t.signal).seq) into claimed from taken t;
+  begin
+    -- Materialised: inlined, the LIMIT could be evaluated anew for each row that the update locks.
+    with abandoned as materialized (
+      select s.id, s.seq from public.signals s
+      where s.status = 'executing' and s.lease_until < clock_timestamp()
+      order by s.lease_until
+      limit p_limit
+      for update skip locked
+    ), waiting as materialized (
+      select s.id, s.seq from public.signals s
+      where s.status = 'pending'
+        and not exists (select from public.signals e where e.lane = s.lane and e.status = 'executing')
+        -- A lane under review lets exits pass and holds entries back.
+        and (s.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+        and not exists (
+          select from public.signals o
+          where o.lane = s.lane and o.status = 'pending' and o.seq < s.seq
+            and (o.is_exit or not exists (select from public.signals r where r.lane = s.lane and r.status = 'review'))
+        )
+        -- What came after a close_all waits until that has made the signals that close each symbol: those come first.
+        and not exists (
+          select from public.signals c
+          where c.account_id = s.account_id and c.action = 'close_all' and c.status in ('pending', 'executing')
+            and c.seq < s.seq
+        )
+      order by s.seq
+      limit p_limit
+      for update skip locked
+    ), chosen as materialized (
+      select c.id from (select * from abandoned union all select * from waiting) c order by c.seq limit p_limit
+    ), taken as (
+      update public.signals s set
+        status = 'executing', claimed_by = p_worker, claimed_at = clock_timestamp(),
+        attempt = s.attempt + 1, fence = s.fence + 1,
+        lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds)
+      from chosen where s.id = chosen.id
+      -- One value of the row's own type: an array of anonymous records would be turned into text and read again.
+      returning s as signal
+    )
+    select array_agg(t.signal order by (t.signal).seq) into claimed from taken t;
+  exception
+    -- Another claim took an earlier or later signal of a lane that was settled, or got exits to place, between the two.
+    -- What this one would have taken waits for the next; what was finished in the same call is kept.
+    when unique_violation then
+      perform private.send_hint();
+      return '[]'::jsonb;
+  end;
   return coalesce((select jsonb_agg(private.work_order(c)) from unnest(claimed) c), '[]');
 end
 $$;

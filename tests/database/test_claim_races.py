@@ -201,3 +201,36 @@ def test_a_deletion_waits_for_a_claim_that_is_being_written(world: World, leavin
             assert call(writing, "begin_orders", [order(one)])[0]["ok"] is True
         assert deletion.result(20) == 1
     assert world.value("select count(*) from public.signals where status = 'executing'") == 0
+
+
+def test_a_lane_that_is_settled_between_two_claims_undoes_no_result_of_another_trader(world: World) -> None:
+    trader, other = world.trader(), world.trader()
+    world.accept(other)
+    finishing = world.claim_one()
+    assert world.begin(order(finishing))[0]["ok"]
+    world.accept(trader)
+    unknown = world.claim_one()
+    assert world.finish(held(unknown) | {"status": "review", "reason": "Nobody knows."})[0]["ok"]
+    entry = world.accept(trader)
+    world.accept(trader, action="close")
+    result = held(finishing) | {"status": "done", "news": [filled()]}
+
+    def finish() -> Any:
+        with psycopg.connect(world.url, autocommit=True) as connection:
+            return call(connection, "finish_signals", [result], "w2", 10, 60)
+
+    with (
+        psycopg.connect(world.url) as first,
+        psycopg.connect(world.url, autocommit=True) as operator,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # The exit passes the review, and is taken but not committed when the entry becomes free as well.
+        assert [one["action"] for one in call(first, "claim_signals", "w1", 10, 60)] == ["close"]
+        call(operator, "settle_signal", unknown["signal_id"], "not_executed", "ada", "Never arrived.", [])
+        both = pool.submit(finish)
+        time.sleep(0.5)
+        first.commit()
+        answer = both.result(30)
+    assert (answer["finished"][0]["ok"], answer["claims"]) == (True, [])
+    assert world.signal(finishing["signal_id"])["status"] == "done"
+    assert world.signal(entry)["status"] == "pending"

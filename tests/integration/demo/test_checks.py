@@ -148,7 +148,10 @@ def test_an_answer_other_than_expected_is_wrong(evidence: Evidence, judge: Judge
 
 def test_a_duplicate_that_names_another_signal_is_wrong(evidence: Evidence, judge: Judge) -> None:
     first, again, *others = evidence.sent
-    other = replace(again, answer=Answer(http=200, body={"status": "duplicate", "signal_id": "s2", "reason_code": "duplicate"}))
+    other = replace(
+        again,
+        answer=Answer(http=200, body={"status": "duplicate", "signal_id": "s2", "reason_code": "duplicate"}),
+    )
     assert judge(replace(evidence, sent=[first, other, *others])).code == 1
 
 
