@@ -345,12 +345,16 @@ class Sending:
         return self._given_up_at + 0.98 * self._venue.visibility_seconds
 
     def _arrive_after(self, seconds: float, deliver: Deliver) -> None:
-        self._later(seconds, self._arrive, deliver)
+        again = None
         if self._venue.profile.client_ids is Unique.FOR_EVER and self._faults.strikes(Fault.REQUEST_REPEATED):
-            self._later(seconds + self._random.uniform(0.01, 20.0), self._arrive, _ignore)
+            again = self._random.uniform(0.01, 20.0)
+        self._later(seconds, self._arrive, deliver, again)
 
-    def _arrive(self, deliver: Deliver) -> None:
+    def _arrive(self, deliver: Deliver, again: float | None = None) -> None:
         told, taken = self._take()
+        # No venue knows the id of what it refused: a copy of that is an order that nobody can guard against.
+        if again is not None and taken is not None:
+            self._later(again, self._arrive, _ignore)
         if taken is not None and self._faults.strikes(Fault.HIDDEN):
             taken.shown_from = max(self._loop.time(), self._random.uniform(self._loop.time(), self._latest()))
         deliver(told)
