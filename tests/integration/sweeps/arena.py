@@ -173,7 +173,12 @@ class Arena:
             orders = self._orders(one)
             counts = [await self._executions(one, row["client_order_id"]) for row in orders]
             held = (await self._held(one), self._booked(one))
-            seen[one.name] = (self.world.signal(one.signal_id), orders, counts, held)
+            seen[one.name] = (
+                self.world.signal(one.signal_id),
+                [_settled(row) for row in orders],
+                counts,
+                held,
+            )
         return seen
 
     async def _problems_of(self, plan: SweptPlan, one: Contender) -> AsyncIterator[str]:
@@ -282,6 +287,12 @@ class Arena:
         query = "select count(*) from public.user_api_keys where user_id = %s and status = 'valid'"
         await until(lambda: self.world.records.value(query, self.trader.user_id) == len(self.contenders), 30)
         first.kill()
+
+
+def _settled(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an order without what the comparison of its account may have news of meanwhile."""
+    of_comparisons = {"updated_at"} | ({"state"} if order["purpose"] not in {"open", "close"} else set())
+    return {name: value for name, value in order.items() if name not in of_comparisons}
 
 
 def _position(quantity: Decimal) -> tuple[PositionSide, Decimal]:
