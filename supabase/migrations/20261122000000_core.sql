@@ -5238,69 +5238,7 @@ begin
 end
 $$;
 comment on function public.alert_templates is 'All alert templates there are.';
--- One alert in, one answer out, in one transaction. Called by the edge function and by nobody else.
-
-create function private.answer(
-  p_http integer, p_status text, p_signal_id uuid default null, p_reason_code text default null,
-  p_reason text default null, p_retry_after integer default null
-) returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return jsonb_strip_nulls(jsonb_build_object(
-    'http', p_http,
-    'retry_after', p_retry_after,
-    'body', jsonb_build_object(
-      'status', p_status, 'signal_id', p_signal_id, 'reason_code', p_reason_code, 'reason', p_reason)
-  ));
-end
-$$;
-
--- t=<unix seconds>,v1=<hex hmac-sha256(secret, t + "." + body)>, five minutes tolerance either way.
-create function private.signature_fits(p_header text, p_body text, p_secret text) returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce((
-    select
-      abs(extract(epoch from clock_timestamp()) - m [1]::numeric) <= 300
-      -- Hashes of the two are compared, so that the time taken tells nothing of the expected value.
-      and sha256(decode(m [2], 'hex')) = sha256(
-        extensions.hmac(convert_to(m [1] || '.' || p_body, 'UTF8'), convert_to(p_secret, 'UTF8'), 'sha256'))
-    from regexp_match(p_header, '^\s*t=(\d{9,11})\s*,\s*v1=([0-9a-fA-F]{64})\s*$') m
-  ), false)
-$$;
-
--- Null when the source may send to this webhook, else the reason.
-create function private.refuse_source(
-  p_webhook public.user_webhook_configs, p_body text, p_ip text, p_headers jsonb
-) returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  header text := p_headers ->> 'x-sparky-signature';
-  stored jsonb;
-begin
-  if not private.source_allowed(p_webhook.allowed_sources, p_ip) then
-    return 'source_not_allowed';
-  end if;
-  if header is null then
-    return case when p_webhook.require_signature then 'signature_missing' end;
-  end if;
-  select d.decrypted_secret::jsonb into stored from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
-  -- After a rotation the older secret signs too, until its owner ends it.
-  if private.signature_fits(header, p_body, stored ->> 'secret')
-    or private.signature_fits(header, p_body, stored #>> '{old,secret}') then
-    return null;
-  end if;
-  return 'signature_wrong';
-end
-$$;
+-- Where an alert goes: which strategy, account and symbol it means. Read-only; ingest decides what becomes of it.
 
 -- The strategy that an alert names, or a reason code and sentence.
 create function private.find_strategy(
@@ -5458,6 +5396,69 @@ begin
   end if;
   alert.reason_code := found.reason_code;
   alert.reason := found.reason;
+end
+$$;
+-- One alert in, one answer out, in one transaction. Called by the edge function and by nobody else.
+
+create function private.answer(
+  p_http integer, p_status text, p_signal_id uuid default null, p_reason_code text default null,
+  p_reason text default null, p_retry_after integer default null
+) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'http', p_http,
+    'retry_after', p_retry_after,
+    'body', jsonb_build_object(
+      'status', p_status, 'signal_id', p_signal_id, 'reason_code', p_reason_code, 'reason', p_reason)
+  ));
+end
+$$;
+
+-- t=<unix seconds>,v1=<hex hmac-sha256(secret, t + "." + body)>, five minutes tolerance either way.
+create function private.signature_fits(p_header text, p_body text, p_secret text) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((
+    select
+      abs(extract(epoch from clock_timestamp()) - m [1]::numeric) <= 300
+      -- Hashes of the two are compared, so that the time taken tells nothing of the expected value.
+      and sha256(decode(m [2], 'hex')) = sha256(
+        extensions.hmac(convert_to(m [1] || '.' || p_body, 'UTF8'), convert_to(p_secret, 'UTF8'), 'sha256'))
+    from regexp_match(p_header, '^\s*t=(\d{9,11})\s*,\s*v1=([0-9a-fA-F]{64})\s*$') m
+  ), false)
+$$;
+
+-- Null when the source may send to this webhook, else the reason.
+create function private.refuse_source(
+  p_webhook public.user_webhook_configs, p_body text, p_ip text, p_headers jsonb
+) returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  header text := p_headers ->> 'x-sparky-signature';
+  stored jsonb;
+begin
+  if not private.source_allowed(p_webhook.allowed_sources, p_ip) then
+    return 'source_not_allowed';
+  end if;
+  if header is null then
+    return case when p_webhook.require_signature then 'signature_missing' end;
+  end if;
+  select d.decrypted_secret::jsonb into stored from vault.decrypted_secrets d where d.id = p_webhook.secret_id;
+  -- After a rotation the older secret signs too, until its owner ends it.
+  if private.signature_fits(header, p_body, stored ->> 'secret')
+    or private.signature_fits(header, p_body, stored #>> '{old,secret}') then
+    return null;
+  end if;
+  return 'signature_wrong';
 end
 $$;
 
