@@ -176,6 +176,11 @@ def decimal_text(value: Decimal) -> str:
     return text if len(text.partition(".")[2]) <= _DECIMALS else format(round(value, _DECIMALS), "f")
 
 
+def optional_decimal_text(value: Decimal | None) -> str | None:
+    """Write an exact number that may be absent."""
+    return None if value is None else decimal_text(value)
+
+
 def _parse_time(value: str) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(value)

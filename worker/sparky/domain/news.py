@@ -53,8 +53,8 @@ class OrderNews:
             "leg": self.leg,
             "state": self.state.value,
             "venue_order_id": self.venue_order_id,
-            "filled_quantity": _text(self.filled_quantity),
-            "average_price": _text(self.average_price),
+            "filled_quantity": fields.optional_decimal_text(self.filled_quantity),
+            "average_price": fields.optional_decimal_text(self.average_price),
             "reason_code": self.reason_code,
             "reason": self.reason,
             "elapsed_ms": self.elapsed_ms,
@@ -65,13 +65,9 @@ class OrderNews:
 def _fill_to_json(fill: Fill) -> dict[str, Any]:
     return {
         "venue_fill_id": fill.venue_fill_id,
-        "price": _text(fill.price),
-        "quantity": _text(fill.quantity),
-        "fee": _text(fill.fee),
+        "price": fields.optional_decimal_text(fill.price),
+        "quantity": fields.optional_decimal_text(fill.quantity),
+        "fee": fields.optional_decimal_text(fill.fee),
         "fee_currency": fill.fee_currency,
         "filled_at": fill.filled_at.isoformat(),
     }
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else fields.decimal_text(value)

@@ -1,7 +1,6 @@
 """Plans as JSON: what the first claim of a signal stores and later claims continue."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from sparky.domain import fields
@@ -64,13 +63,13 @@ def leg_to_json(leg: Leg) -> dict[str, Any]:
         "quantity": fields.decimal_text(leg.quantity),
         "purpose": leg.purpose.value,
         "reduce_only": leg.reduce_only,
-        "limit_price": _text(leg.limit_price),
-        "stop_price": _text(leg.stop_price),
-        "trail_distance": _text(leg.trail_distance),
-        "trail_percent": _text(leg.trail_percent),
+        "limit_price": fields.optional_decimal_text(leg.limit_price),
+        "stop_price": fields.optional_decimal_text(leg.stop_price),
+        "trail_distance": fields.optional_decimal_text(leg.trail_distance),
+        "trail_percent": fields.optional_decimal_text(leg.trail_percent),
         "time_in_force": None if leg.time_in_force is None else leg.time_in_force.value,
         "extended_hours": leg.extended_hours,
-        "reference_price": _text(leg.reference_price),
+        "reference_price": fields.optional_decimal_text(leg.reference_price),
         "spread": [_spread_to_json(one) for one in leg.spread],
         "attached_to": leg.attached_to,
         "depends_on_previous": leg.depends_on_previous,
@@ -82,15 +81,15 @@ def protection_to_json(protection: Protection) -> dict[str, Any]:
     return {
         "entry": protection.entry,
         "side_closed_by": protection.side_closed_by.value,
-        "quantity": _text(protection.quantity),
+        "quantity": fields.optional_decimal_text(protection.quantity),
         "exits": [
             {
                 "number": one.number,
                 "kind": one.kind.value,
-                "price": _text(one.price),
-                "percent": _text(one.percent),
-                "trail_distance": _text(one.trail_distance),
-                "trail_percent": _text(one.trail_percent),
+                "price": fields.optional_decimal_text(one.price),
+                "percent": fields.optional_decimal_text(one.percent),
+                "trail_distance": fields.optional_decimal_text(one.trail_distance),
+                "trail_percent": fields.optional_decimal_text(one.trail_percent),
                 "quantity_percent": fields.decimal_text(one.quantity_percent),
             }
             for one in protection.exits
@@ -203,7 +202,3 @@ def _texts(source: Mapping[str, Any], name: str, path: str) -> tuple[str, ...]:
         fields.as_text(item, f"{path}.{name}[{index}]")
         for index, item in enumerate(fields.items(source, name, path))
     )
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else fields.decimal_text(value)
